@@ -1,0 +1,32 @@
+"""Errors about data, in words: where, what was found, what was wanted, how to repair it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class DataError(Exception):
+    """A fault in the user's data; commands print it without a traceback and exit with code 2.
+
+    Args:
+        where: file, row, folder or option that holds the fault.
+        problem: what was found, what was wanted and the repair, in one sentence or two.
+    """
+
+    def __init__(self, where: str | Path, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")
+        self.where = str(where)
+        self.problem = problem
+
+
+class DataErrors(DataError):
+    """All faults of one data set at once, so that nobody repairs them one run at a time.
+
+    Args:
+        where: the data set's folder or file.
+        problems: at least one fault.
+    """
+
+    def __init__(self, where: str | Path, problems: Sequence[DataError]) -> None:
+        count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
+        super().__init__(where, "\n  ".join([f"{count}:", *map(str, problems)]))
+        self.problems = tuple(problems)

@@ -1,0 +1,38 @@
+"""The only table of organs: channel order, indices, colours and DICOM codes.
+
+Channel c of every mask (C, H, W) is ORGANS[c]; label maps hold `Organ.index`, 0 is background.
+Colours are Okabe and Ito's, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/).
+Codes are SNOMED CT as listed in DICOM PS3.16 Annex L.
+"""
+
+from typing import NamedTuple
+
+
+class Organ(NamedTuple):
+    """One class of the UW-Madison GI Tract data.
+
+    Attributes:
+        name: as in the class column of train.csv.
+        index: value in a label map.
+        rgb: colour of outlines and segments, 0 to 255.
+        snomed_code: SNOMED CT concept of the anatomic structure.
+        snomed_meaning: its meaning, as DICOM writes it.
+    """
+
+    name: str
+    index: int
+    rgb: tuple[int, int, int]
+    snomed_code: str
+    snomed_meaning: str
+
+
+ORGANS = (
+    Organ("large_bowel", 1, (213, 94, 0), "71854001", "Colon"),
+    Organ("small_bowel", 2, (0, 158, 115), "30315005", "Small intestine"),
+    Organ("stomach", 3, (86, 180, 233), "69695003", "Stomach"),
+)
+ORGAN_NAMES = tuple(organ.name for organ in ORGANS)
+
+# A label map holds one organ a voxel. Where masks overlap the later name of this list wins:
+# the thinner, harder organ is kept visible. The rule is written beside every label map.
+LABEL_MAP_PRIORITY = ("stomach", "large_bowel", "small_bowel")
