@@ -1,0 +1,1 @@
+"""Data sets: an index function takes a folder and returns plain dicts, see the README for their keys."""

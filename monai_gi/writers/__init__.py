@@ -1,0 +1,1 @@
+"""Writers: arrays in, one file format each out; written beside and renamed."""
