@@ -1,0 +1,146 @@
+"""The scores of one scan, small enough to send between processes: counts and distances, never volumes.
+
+Masks are (C, H, W, D) with channel c for ORGANS[c], slices in the order of `slice_ids`; spacing is row, column, slice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from monai_gi.labels import ORGANS
+from monai_gi.metrics.contest import first_place_hausdorff, unit_cube_hausdorff
+from monai_gi.metrics.macro_f1 import confusion
+from monai_gi.metrics.surface import joint_box, surface_scores
+
+DEFAULT_TOLERANCE_MM = 3.0
+"""Tolerance of surface Dice: one slice of this data, and what a second reader of bowel is commonly allowed."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScanScores:
+    """What one scan adds to every table; C organs, D slices.
+
+    Attributes:
+        scan: the scan's id.
+        group: its case, the unit of the bootstrap.
+        slice_ids: one id a slice.
+        spacing_mm: millimetres between rows, columns and slices.
+        tolerance_mm: tolerance of `surface_dice`.
+        overlap_px: pixels in both masks, by organ and slice.
+        pred_px: pixels in the prediction.
+        truth_px: pixels in the truth.
+        hd95_mm: 95 % Hausdorff distance in 3D, by organ; NaN with two empty masks, infinite with one.
+        surface_dice: surface Dice in 3D, by organ; NaN with two empty masks, 0 with one.
+        unit_cube_hausdorff: the contest's distance of the three organs joined, see `contest`.
+        first_place_hausdorff: the winner's distance, by organ and slice, see `contest`.
+        confusion: pixels of annotated slices by true and predicted class, see `macro_f1`.
+    """
+
+    scan: str
+    group: str
+    slice_ids: tuple[str, ...]
+    spacing_mm: tuple[float, float, float]
+    tolerance_mm: float
+    overlap_px: Int64[np.ndarray, "C D"]
+    pred_px: Int64[np.ndarray, "C D"]
+    truth_px: Int64[np.ndarray, "C D"]
+    hd95_mm: Float64[np.ndarray, " C"]
+    surface_dice: Float64[np.ndarray, " C"]
+    unit_cube_hausdorff: float
+    first_place_hausdorff: Float64[np.ndarray, "C D"]
+    confusion: Int64[np.ndarray, "K K"]
+
+    @property
+    def annotated(self) -> Bool[np.ndarray, " D"]:
+        """Slices on which the truth holds any organ."""
+        return np.any(self.truth_px > 0, axis=0)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in millilitres."""
+        return float(np.prod(self.spacing_mm)) / 1000.0
+
+
+def score_scan(
+    scan_id: str,
+    group: str,
+    pred: Bool[np.ndarray, "C H W D"],
+    truth: Bool[np.ndarray, "C H W D"],
+    *,
+    spacing_mm: Sequence[float],
+    slice_ids: Sequence[str],
+    tolerance_mm: float = DEFAULT_TOLERANCE_MM,
+) -> ScanScores:
+    """Score a predicted scan against its truth.
+
+    Args:
+        scan_id: as `case1_day0`.
+        group: the case it belongs to.
+        pred: predicted masks; organs may overlap.
+        truth: true masks; organs may overlap.
+        spacing_mm: (row, column, slice) spacing in millimetres.
+        slice_ids: one id a slice, in the order of the last axis.
+        tolerance_mm: distance that surface Dice still counts as agreement.
+
+    Returns:
+        Counts and distances of this scan; an organ that both masks lack has NaN distances.
+
+    Raises:
+        ValueError: if shapes, channels, slices or spacing do not fit together.
+    """
+    fault = _fault(pred, truth, spacing_mm, slice_ids)
+    if fault:
+        raise ValueError(f"{scan_id}: {fault}")
+    surfaces = [surface_scores(p, t, spacing_mm, tolerance_mm=tolerance_mm) for p, t in zip(pred, truth, strict=True)]
+    truth_px = _slice_counts(truth)
+    return ScanScores(
+        scan=scan_id,
+        group=group,
+        slice_ids=tuple(slice_ids),
+        spacing_mm=(float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2])),
+        tolerance_mm=float(tolerance_mm),
+        overlap_px=_slice_counts(pred & truth),
+        pred_px=_slice_counts(pred),
+        truth_px=truth_px,
+        hd95_mm=np.array([scores.hd_mm for scores in surfaces]),
+        surface_dice=np.array([scores.surface_dice for scores in surfaces]),
+        unit_cube_hausdorff=float(unit_cube_hausdorff(np.any(pred, axis=0), np.any(truth, axis=0))),
+        first_place_hausdorff=np.stack([first_place_hausdorff(p, t) for p, t in zip(pred, truth, strict=True)]),
+        confusion=_annotated_confusion(pred, truth, np.any(truth_px > 0, axis=0)),
+    )
+
+
+def _slice_counts(mask: np.ndarray) -> np.ndarray:
+    """Count voxels by organ and slice, (C, D)."""
+    counts = np.zeros((mask.shape[0], mask.shape[-1]), dtype=np.int64)
+    for organ, volume in enumerate(mask):
+        box = joint_box(volume, volume)
+        if box is not None:
+            counts[organ, box[-1]] = np.count_nonzero(volume[box], axis=(0, 1))
+    return counts
+
+
+def _annotated_confusion(pred: np.ndarray, truth: np.ndarray, annotated: np.ndarray) -> np.ndarray:
+    """Give the confusion matrix of annotated slices; only the box around the organs is looked at, the rest is 0, 0."""
+    pred, truth = pred[..., annotated], truth[..., annotated]
+    pixels = int(np.prod(truth.shape[1:]))
+    box = joint_box(np.any(pred, axis=0), np.any(truth, axis=0))
+    if box is None:
+        return confusion(truth[..., :0], truth[..., :0])
+    counts = confusion(pred[(slice(None), *box)], truth[(slice(None), *box)])
+    counts[0, 0] += pixels - counts.sum()
+    return counts
+
+
+def _fault(pred: np.ndarray, truth: np.ndarray, spacing_mm: Sequence[float], slice_ids: Sequence[str]) -> str | None:
+    if pred.shape != truth.shape:
+        return f"prediction has shape {pred.shape} and truth {truth.shape}; one grid is needed"
+    if pred.ndim != 4 or pred.shape[0] != len(ORGANS):
+        return f"masks have shape {pred.shape}; (C, H, W, D) with {len(ORGANS)} organs is needed"
+    if len(slice_ids) != pred.shape[-1]:
+        return f"{len(slice_ids)} slice ids for {pred.shape[-1]} slices; one a slice is needed"
+    if len(spacing_mm) != 3 or not all(0 < step < np.inf for step in spacing_mm):
+        return f"spacing_mm {tuple(spacing_mm)} must hold three positive numbers: row, column, slice"
+    return None
