@@ -1,0 +1,102 @@
+"""Every bundle trains an epoch, is judged and infers, by the command lines that a user types."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monai_gi.datasets.phantom.uw_madison import write_uw_madison
+from monai_gi.labels import ORGAN_NAMES
+from monai_gi.render import bundle_names
+
+ROOT = Path(__file__).parent.parent
+BUNDLES = ROOT / "bundles"
+SMALL = {
+    "basic_unet": ["--network_def#features", "[8, 8, 8, 8, 8, 8]"],
+    "segformer": [
+        "--network_def#config",
+        "{'hidden_sizes': [8, 16, 24, 32], 'num_attention_heads': [1, 1, 1, 1], 'decoder_hidden_size': 16}",
+        "--init_weights",
+        "",
+    ],
+    "swin_unetr": ["--network_def#feature_size", "12"],
+    "unetpp": ["--network_def#features", "[8, 8, 8, 8, 8, 8]"],
+}
+SIZES = ["--roi_size", "[64, 96]"]
+
+
+def monai_bundle(verb: str, config_file: Path | str, *words: str | Path, cwd: Path = ROOT, code: int = 0, **env: str):
+    """Run `python -m monai.bundle run` and check its exit code; returns the finished process."""
+    line = [sys.executable, "-m", "monai.bundle", "run", verb, "--config_file", config_file, *words]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2", **env}
+    done = subprocess.run(list(map(str, line)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-5000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "phantom"
+    write_uw_madison(root, cases=3, days=1, slices=6, seed=3, progress=False)
+    return root
+
+
+def places(phantom: Path, output: Path) -> list[str | Path]:
+    return ["--dataset_dir", phantom, "--output_dir", output]
+
+
+def train(name: str, phantom: Path, output: Path, *words: str | Path, **options):
+    store = ["--cache_dir", phantom.parent / "store", "--batch_size", "4"]
+    return monai_bundle(
+        "training",
+        f"bundles/{name}/train.json",
+        *places(phantom, output),
+        *SMALL[name],
+        *SIZES,
+        *store,
+        *words,
+        **options,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bundle_names(BUNDLES / "source"))
+def test_a_bundle_trains_is_judged_and_infers(name, phantom, tmp_path):
+    network = SMALL[name] if name != "segformer" else SMALL[name][:2]
+    train(name, phantom, tmp_path, "--max_epochs", "1")
+    assert (tmp_path / "model.pt").stat().st_size > 1000
+    monai_bundle("evaluating", f"bundles/{name}/evaluate.json", *places(phantom, tmp_path), *network, *SIZES)
+    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
+    assert set(ORGAN_NAMES) <= set(json.dumps(summary).replace('"', " ").split()), "each organ is named"
+    monai_bundle("inferring", f"bundles/{name}/inference.json", *places(phantom, tmp_path), *network, *SIZES)
+    with (
+        (tmp_path / "inference" / "submission.csv").open() as answered,
+        (phantom / "sample_submission.csv").open() as asked,
+    ):
+        rows, wanted = list(csv.DictReader(answered)), list(csv.DictReader(asked))
+    assert [(row["id"], row["class"]) for row in rows] == [(row["id"], row["class"]) for row in wanted]
+
+
+@pytest.mark.slow
+def test_a_missing_data_set_ends_with_one_clear_message(tmp_path):
+    done = monai_bundle("training", "bundles/segformer/train.json", "--dataset_dir", tmp_path / "absent", code=2)
+    message = done.stderr[done.stderr.index("error:") :]
+    for part in (
+        str(tmp_path / "absent"),
+        "kaggle competitions download",
+        "monai-gi phantom uw-madison",
+        "--dataset_dir",
+    ):
+        assert part in message
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_misspelt_setting_ends_with_exit_code_2():
+    done = monai_bundle("training", "bundles/segformer/train.json", "--lerning_rate", "1", code=2)
+    assert "Did you mean --learning_rate?" in done.stderr
+    assert "Traceback" not in done.stderr
