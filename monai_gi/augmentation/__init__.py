@@ -1,0 +1,5 @@
+"""Augmentation of whole batches on their device, after loading: parameters drawn by NumPy, applied by torch."""
+
+from monai_gi.augmentation.batch import BatchAugmentation
+
+__all__ = ["BatchAugmentation"]

@@ -1,0 +1,72 @@
+"""Changes of grey values that leave the anatomy where it is; images are float32 in 0..1 and changed in place."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+
+class Hole(NamedTuple):
+    """A rectangle of one sample, stops excluded, in pixels.
+
+    Attributes:
+        sample: index in the batch.
+        top: first row.
+        bottom: row after the last.
+        left: first column.
+        right: column after the last.
+    """
+
+    sample: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def change_contrast(image: torch.Tensor, samples: torch.Tensor, factor: np.ndarray, offset: np.ndarray) -> None:
+    """Multiply, then add, then cut to 0..1; the same for all channels of a sample.
+
+    Args:
+        image: (B, K, h, w), changed in place.
+        samples: (M,) indices of the samples to change, on the image's device.
+        factor: (M,) of the contrast.
+        offset: (M,) of the brightness, in shares of the range.
+    """
+    terms = torch.from_numpy(np.stack([factor, offset]).astype(np.float32)).to(image.device, non_blocking=True)
+    factors, offsets = terms[:, :, None, None, None]
+    image[samples] = image[samples].mul_(factors).add_(offsets).clip_(0, 1)
+
+
+def draw_holes(
+    rng: np.random.Generator, samples: np.ndarray, size: tuple[int, int], count: tuple[int, int], largest_px: int
+) -> list[Hole]:
+    """Draw rectangles that lie inside the image.
+
+    Args:
+        rng: the generator to draw from.
+        samples: indices of the samples that get holes.
+        size: (h, w) of the images, in pixels.
+        count: fewest and most holes of a sample.
+        largest_px: longest side; sides are 1 to this long.
+    """
+    holes = []
+    for sample in samples:
+        number = int(rng.integers(count[0], count[1] + 1))
+        heights = rng.integers(1, min(largest_px, size[0]) + 1, number)
+        widths = rng.integers(1, min(largest_px, size[1]) + 1, number)
+        tops, lefts = rng.integers(size[0] - heights + 1), rng.integers(size[1] - widths + 1)
+        corners = np.stack([tops, tops + heights, lefts, lefts + widths], axis=1).tolist()
+        holes += [Hole(int(sample), *corner) for corner in corners]
+    return holes
+
+
+def cut_holes(image: torch.Tensor, holes: list[Hole]) -> None:
+    """Blacken rectangles in all channels.
+
+    Args:
+        image: (B, K, h, w), changed in place.
+        holes: the rectangles.
+    """
+    for hole in holes:
+        image[hole.sample, :, hole.top : hole.bottom, hole.left : hole.right] = 0
