@@ -123,20 +123,20 @@ def _numbers_by_scan(ids: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _find_missing_classes(table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> _Problems:
-    present = table[table["class"].isin(ORGAN_NAMES)].drop_duplicates(["id", "class"])
-    counts = present["id"].value_counts()
-    short = set(table["id"]) & set(sizes) - set(counts.index[counts == len(ORGAN_NAMES)])
-    for slice_id in sorted(short, key=natural_key):
-        have = set(present.loc[present["id"] == slice_id, "class"])
-        missing = [organ for organ in ORGAN_NAMES if organ not in have]
-        yield slice_id, f"no row for {', '.join(missing)}; one row per class is wanted, empty where there is none"
+    with_row = {organ: set(table.loc[table["class"] == organ, "id"]) for organ in ORGAN_NAMES}
+    for organ, ids in with_row.items():
+        for scan, numbers in _numbers_by_scan(set(table["id"]) & set(sizes) - ids):
+            yield (
+                scan,
+                f"no row for {organ}: slice {numbers}; a row per class is wanted, empty where there is none",
+            )
 
 
 def _find_bad_runs(table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> _Problems:
     filled = table[table["segmentation"] != ""]
+    rows, ids, classes = filled.index + _FIRST_ROW, filled["id"].tolist(), filled["class"].tolist()
     sizes_px = {slice_id: height * width for slice_id, (height, width) in sizes.items()}
     # A row without an image is a fault of its own; its numbers are looked at all the same.
-    faults = find_rle_faults(filled["segmentation"], (sizes_px.get(name, _ANY_SIZE_PX) for name in filled["id"]))
+    faults = find_rle_faults(filled["segmentation"], (sizes_px.get(name, _ANY_SIZE_PX) for name in ids))
     for position, fault in faults.items():
-        row = filled.iloc[position]
-        yield f"row {filled.index[position] + _FIRST_ROW} ({row['id']}, {row['class']})", fault
+        yield f"row {rows[position]} ({ids[position]}, {classes[position]})", fault
