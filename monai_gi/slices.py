@@ -18,7 +18,7 @@ from PIL import Image
 
 from monai_gi.errors import DataError
 
-SLICE_NAME = re.compile(r"slice_(\d+)_(\d+)_(\d+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)\.png")
+SLICE_NAME = re.compile(r"slice_(\d+)_(\d+)_(\d+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)\.png", re.ASCII)
 GREY_MODES = {"I;16": np.uint16, "I;16B": np.uint16, "L": np.uint8}
 THREADS = 4
 THREADS_PAY_FROM = 8

@@ -35,7 +35,7 @@ class OrganRules(NamedTuple):
 
 
 class ApplyOrganRulesd(MapTransform):
-    """Turn probabilities into masks; the rules apply in the order of the arguments, each on what the last one left.
+    """Turn probabilities into masks by rules; what a rule drops on a slice, the next does not see.
 
     Each rule is one number for all organs, one an organ in channel order, or a dict by organ name; ValueError where it
     is out of its range or does not have one value an organ.
