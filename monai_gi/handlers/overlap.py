@@ -1,0 +1,131 @@
+"""Dice and IoU pooled over all pixels of an epoch, per organ; channel c is labels.ORGANS[c].
+
+Rule for empties: an organ absent from truth and prediction of the whole epoch has nothing to judge, its numbers are
+NaN and the means leave it out; where no organ at all is left the means are 0, so that NaN never becomes a best metric.
+These are the numbers of a training curve, over the crops or scans that the engine saw; monai_gi.metrics judges.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine
+from ignite.metrics import Metric
+from monai.handlers import from_engine
+
+from monai_gi.labels import ORGAN_NAMES
+
+
+class OrganOverlap(Metric):
+    """Counts intersection, predicted and true pixels per organ; sums are integers, so processes change nothing.
+
+    As the key metric of a trainer or evaluator it puts the mean Dice under its own name (a scalar, as MONAI wants)
+    and `<prefix>dice_<organ>`, `<prefix>iou_<organ>`, `<prefix>mean_dice`, `<prefix>mean_iou` beside it:
+    `"key_train_metric": {"train_mean_dice": {"_target_": "monai_gi.handlers.OrganOverlap", "prefix": "train_"}}`.
+
+    Args:
+        prefix: set before every name in `engine.state.metrics`.
+        threshold: predictions above it are organ; 0 serves logits and masks, 0.5 probabilities.
+        organs: names of the channels.
+        output_transform: from the engine's output to (prediction, truth): tensors (B, C, H, W[, D]), or lists of
+            (C, H, W[, D]) when decollated. A list of predictions beside one truth is deep supervision: the last counts.
+
+    Raises:
+        ValueError: on update, when a tensor's channels are not `organs`, or the two shapes differ.
+    """
+
+    def __init__(
+        self,
+        prefix: str = "",
+        threshold: float = 0.0,
+        organs: Sequence[str] = ORGAN_NAMES,
+        output_transform: Callable | None = None,
+    ) -> None:
+        self.prefix = prefix
+        self.threshold = threshold
+        self.organs = tuple(organs)
+        super().__init__(output_transform or from_engine(["pred", "label"]))
+
+    def reset(self) -> None:
+        """Forget every pixel; called as an epoch starts."""
+        self._sums = torch.zeros((3, len(self.organs)), dtype=torch.int64)
+
+    def update(self, output: Sequence) -> None:
+        """Count one batch.
+
+        Args:
+            output: prediction and truth, each (B, C, H, W[, D]).
+
+        Raises:
+            ValueError: channels or shapes do not fit.
+        """
+        predicted, truth = output
+        if isinstance(predicted, (list, tuple)):
+            predicted = predicted[-1]
+        if predicted.shape != truth.shape or predicted.shape[1] != len(self.organs):
+            raise ValueError(
+                f"prediction {tuple(predicted.shape)} and truth {tuple(truth.shape)} must both be "
+                f"(B, {len(self.organs)}, ...), one channel for each of {', '.join(self.organs)}"
+            )
+        sums = _pixel_sums(_plain(predicted) > self.threshold, _plain(truth) > 0)
+        self._sums = self._sums.to(sums.device) + sums
+
+    def compute(self) -> dict[str, float]:
+        """The numbers of the epoch over all processes.
+
+        Returns:
+            `dice_<organ>`, `iou_<organ>`, `mean_dice`, `mean_iou`, in 0..1; empties as the module says.
+        """
+        both, predicted, true = sum_over_processes(self._sums).cpu().double()
+        dice = (2 * both / (predicted + true)).tolist()
+        iou = (both / (predicted + true - both)).tolist()
+        numbers = {f"dice_{organ}": value for organ, value in zip(self.organs, dice, strict=True)}
+        numbers |= {f"iou_{organ}": value for organ, value in zip(self.organs, iou, strict=True)}
+        return numbers | {"mean_dice": _mean_of_present(dice), "mean_iou": _mean_of_present(iou)}
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Put the scalar mean Dice under `name`, and every number under its prefixed name.
+
+        Args:
+            engine: the engine whose epoch ended.
+            name: the key that the config gave this metric.
+        """
+        numbers = self.compute()
+        engine.state.metrics.update({f"{self.prefix}{key}": value for key, value in numbers.items()})
+        engine.state.metrics[name] = numbers["mean_dice"]
+
+
+def sum_over_processes(numbers: torch.Tensor) -> torch.Tensor:
+    """The sum over all processes, on each of them; every process must call it.
+
+    Args:
+        numbers: of this process; left as they are.
+
+    Returns:
+        The same shape and dtype, on the device that the processes talk through; alone, `numbers`.
+    """
+    if idist.get_world_size() == 1:
+        return numbers
+    return torch.as_tensor(idist.all_reduce(numbers.clone()))
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """Without MONAI's metadata, whose bookkeeping costs more than the counting."""
+    return tensor.as_subclass(torch.Tensor).detach()
+
+
+def _pixel_sums(predicted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Pixels in both, predicted, true: (3, C) int64, on the tensors' device."""
+    counts = [_count(mask) for mask in (predicted & true, predicted, true)]
+    return torch.stack(counts)
+
+
+def _count(mask: torch.Tensor) -> torch.Tensor:
+    """True pixels of each channel of (B, C, ...)."""
+    return mask.flatten(2).sum(dim=2).sum(dim=0)
+
+
+def _mean_of_present(values: Sequence[float]) -> float:
+    present = [value for value in values if not math.isnan(value)]
+    return sum(present) / len(present) if present else 0.0
