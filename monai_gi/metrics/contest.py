@@ -6,6 +6,8 @@ openai/mle-bench, mlebench/competitions/uw-madison-gi-tract-image-segmentation/g
 CarnoZhao/Kaggle-UWMGIT (first place), monai/metric.py and monai/multilabel_train.py.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Bool, Float64
 
@@ -33,7 +35,7 @@ VARIANT_RULES = {
 """What each contest variant counts, written beside every number."""
 
 
-def unit_cube_hausdorff(pred: Bool[np.ndarray, "H W D"], truth: Bool[np.ndarray, "H W D"]) -> float:
+def unit_cube_hausdorff(pred: Bool[np.ndarray, "_ _ D"], truth: Bool[np.ndarray, "_ _ _"]) -> float:
     """Give the Hausdorff distance of two volumes scaled to a unit cube, over the cube's diagonal.
 
     The distance is that of the full voxel sets. Only voxels outside the other set lie away from it, and the nearest
@@ -63,11 +65,11 @@ def unit_cube_hausdorff(pred: Bool[np.ndarray, "H W D"], truth: Bool[np.ndarray,
         nearest_distances(pred & ~truth, surface_voxels(truth), spacing),
         nearest_distances(truth & ~pred, surface_voxels(pred), spacing),
     )
-    return max(float(distances.max(initial=0.0)) for distances in directed) / np.sqrt(len(spacing))
+    return max(float(distances.max(initial=0.0)) for distances in directed) / math.sqrt(3)
 
 
 def first_place_hausdorff(
-    pred: Bool[np.ndarray, "H W D"], truth: Bool[np.ndarray, "H W D"]
+    pred: Bool[np.ndarray, "H W D"], truth: Bool[np.ndarray, "_ _ _"]
 ) -> Float64[np.ndarray, " D"]:
     """Give the winner's 2D distance of every slice: prediction's border to truth's border, over the image diagonal.
 

@@ -60,28 +60,29 @@ def iou_from_counts(
     return _ratio(overlap, pred + truth - overlap, both_empty)
 
 
-def dice(pred: Bool[np.ndarray, "*S"], truth: Bool[np.ndarray, "*S"], *, both_empty: float = float("nan")) -> float:
+def dice(pred: Bool[np.ndarray, "..."], truth: Bool[np.ndarray, "..."], *, both_empty: float = float("nan")) -> float:
     """Give the Dice coefficient of two masks of one shape; two empty masks score `both_empty`.
 
     >>> dice(np.array([True, True, False]), np.array([True, False, False]))
     0.6666666666666666
     """
-    return float(dice_from_counts(*_counts(pred, truth), both_empty=both_empty))
+    return float(dice_from_counts(*_counts(pred, truth), both_empty=both_empty)[0])
 
 
-def iou(pred: Bool[np.ndarray, "*S"], truth: Bool[np.ndarray, "*S"], *, both_empty: float = float("nan")) -> float:
+def iou(pred: Bool[np.ndarray, "..."], truth: Bool[np.ndarray, "..."], *, both_empty: float = float("nan")) -> float:
     """Give the intersection over union of two masks of one shape; two empty masks score `both_empty`.
 
     >>> iou(np.array([True, True, False]), np.array([True, False, False]))
     0.5
     """
-    return float(iou_from_counts(*_counts(pred, truth), both_empty=both_empty))
+    return float(iou_from_counts(*_counts(pred, truth), both_empty=both_empty)[0])
 
 
 def _counts(pred: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if pred.shape != truth.shape:
         raise ValueError(f"prediction has shape {pred.shape} and truth {truth.shape}; masks of one grid are needed")
-    return tuple(np.asarray(np.count_nonzero(mask)) for mask in (pred & truth, pred, truth))  # type: ignore[return-value]
+    overlap, in_pred, in_truth = (np.array([np.count_nonzero(mask)]) for mask in (pred & truth, pred, truth))
+    return overlap, in_pred, in_truth
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray, both_empty: float) -> np.ndarray:

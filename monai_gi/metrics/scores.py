@@ -66,8 +66,8 @@ class ScanScores:
 def score_scan(
     scan_id: str,
     group: str,
-    pred: Bool[np.ndarray, "C H W D"],
-    truth: Bool[np.ndarray, "C H W D"],
+    pred: Bool[np.ndarray, "..."],
+    truth: Bool[np.ndarray, "..."],
     *,
     spacing_mm: Sequence[float],
     slice_ids: Sequence[str],
@@ -78,8 +78,8 @@ def score_scan(
     Args:
         scan_id: as `case1_day0`.
         group: the case it belongs to.
-        pred: predicted masks; organs may overlap.
-        truth: true masks; organs may overlap.
+        pred: predicted masks (C, H, W, D); organs may overlap.
+        truth: true masks (C, H, W, D); organs may overlap.
         spacing_mm: (row, column, slice) spacing in millimetres.
         slice_ids: one id a slice, in the order of the last axis.
         tolerance_mm: distance that surface Dice still counts as agreement.
@@ -94,43 +94,43 @@ def score_scan(
     if fault:
         raise ValueError(f"{scan_id}: {fault}")
     surfaces = [surface_scores(p, t, spacing_mm, tolerance_mm=tolerance_mm) for p, t in zip(pred, truth, strict=True)]
-    truth_px = _slice_counts(truth)
+    joined = np.any(pred, axis=0), np.any(truth, axis=0)
+    box = joint_box(*joined) or (slice(0, 0),) * 3
+    truth_px = _slice_counts(truth, box)
     return ScanScores(
         scan=scan_id,
         group=group,
         slice_ids=tuple(slice_ids),
         spacing_mm=(float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2])),
         tolerance_mm=float(tolerance_mm),
-        overlap_px=_slice_counts(pred & truth),
-        pred_px=_slice_counts(pred),
+        overlap_px=_slice_counts(pred, box, truth),
+        pred_px=_slice_counts(pred, box),
         truth_px=truth_px,
         hd95_mm=np.array([scores.hd_mm for scores in surfaces]),
         surface_dice=np.array([scores.surface_dice for scores in surfaces]),
-        unit_cube_hausdorff=float(unit_cube_hausdorff(np.any(pred, axis=0), np.any(truth, axis=0))),
+        unit_cube_hausdorff=unit_cube_hausdorff(*joined),
         first_place_hausdorff=np.stack([first_place_hausdorff(p, t) for p, t in zip(pred, truth, strict=True)]),
-        confusion=_annotated_confusion(pred, truth, np.any(truth_px > 0, axis=0)),
+        confusion=_annotated_confusion(pred, truth, box, np.any(truth_px > 0, axis=0)),
     )
 
 
-def _slice_counts(mask: np.ndarray) -> np.ndarray:
-    """Count voxels by organ and slice, (C, D)."""
+def _slice_counts(mask: np.ndarray, box: tuple[slice, ...], other: np.ndarray | None = None) -> np.ndarray:
+    """Count the voxels of a mask, or those it shares with another, by organ and slice, (C, D)."""
     counts = np.zeros((mask.shape[0], mask.shape[-1]), dtype=np.int64)
-    for organ, volume in enumerate(mask):
-        box = joint_box(volume, volume)
-        if box is not None:
-            counts[organ, box[-1]] = np.count_nonzero(volume[box], axis=(0, 1))
+    inside = mask[(slice(None), *box)]
+    if other is not None:
+        inside = inside & other[(slice(None), *box)]
+    counts[:, box[-1]] = np.count_nonzero(inside, axis=(1, 2))
     return counts
 
 
-def _annotated_confusion(pred: np.ndarray, truth: np.ndarray, annotated: np.ndarray) -> np.ndarray:
-    """Give the confusion matrix of annotated slices; only the box around the organs is looked at, the rest is 0, 0."""
-    pred, truth = pred[..., annotated], truth[..., annotated]
-    pixels = int(np.prod(truth.shape[1:]))
-    box = joint_box(np.any(pred, axis=0), np.any(truth, axis=0))
-    if box is None:
-        return confusion(truth[..., :0], truth[..., :0])
-    counts = confusion(pred[(slice(None), *box)], truth[(slice(None), *box)])
-    counts[0, 0] += pixels - counts.sum()
+def _annotated_confusion(
+    pred: np.ndarray, truth: np.ndarray, box: tuple[slice, ...], annotated: np.ndarray
+) -> np.ndarray:
+    """Give the confusion matrix of annotated slices; outside the box around all organs every pixel is background."""
+    inside = (slice(None), *box)
+    counts = confusion(pred[inside][..., annotated[box[-1]]], truth[inside][..., annotated[box[-1]]])
+    counts[0, 0] += truth.shape[1] * truth.shape[2] * int(annotated.sum()) - counts.sum()
     return counts
 
 

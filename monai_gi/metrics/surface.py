@@ -6,7 +6,9 @@ taken in each direction by linear interpolation and the larger of the two counts
 Source: Nikolov et al., Deep learning to achieve clinically applicable segmentation, https://arxiv.org/abs/1809.04430
 """
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -32,8 +34,8 @@ class SurfaceScores(NamedTuple):
 
 
 def surface_scores(
-    pred: Bool[np.ndarray, "*S"],
-    truth: Bool[np.ndarray, "*S"],
+    pred: Bool[np.ndarray, "..."],
+    truth: Bool[np.ndarray, "..."],
     spacing_mm: Sequence[float],
     *,
     tolerance_mm: float,
@@ -73,7 +75,7 @@ def surface_scores(
         nearest_distances(truth_surface, pred_surface, spacing_mm).astype(np.float32),
     )
     return SurfaceScores(
-        hd_mm=max(float(np.percentile(distances.astype(np.float64), percentile)) for distances in both_ways),
+        hd_mm=max(_percentile(distances, percentile) for distances in both_ways),
         surface_dice=_share_within(both_ways, np.float32(tolerance_mm)),
     )
 
@@ -133,7 +135,7 @@ def _settle_near(
     points: Int[np.ndarray, "M A"], targets: np.ndarray, spacing: Sequence[float], *, out: np.ndarray
 ) -> np.ndarray:
     """Write the distances of points with a target among their nearest neighbours; give the indices of the others."""
-    offsets, lengths = _near_offsets(spacing)
+    offsets, lengths = _near_offsets(tuple(spacing))
     reach = np.abs(offsets).max(axis=0)
     padded = np.pad(targets, [(int(width), int(width)) for width in reach])
     flat = padded.ravel()
@@ -148,7 +150,8 @@ def _settle_near(
     return rest
 
 
-def _near_offsets(spacing: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+@lru_cache(maxsize=64)
+def _near_offsets(spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Give neighbour offsets (M, A) sorted by length, with no nearer one left out, and their lengths."""
     axes = [np.arange(-_REACH_VOXELS, _REACH_VOXELS + 1)] * len(spacing)
     offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(spacing))
@@ -157,6 +160,20 @@ def _near_offsets(spacing: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     complete = lengths[order] < (_REACH_VOXELS + 1) * min(spacing)
     order = order[complete][1 : _NEAR_NEIGHBOURS + 1]
     return offsets[order], lengths[order]
+
+
+def _percentile(values: Float32[np.ndarray, " N"], percentile: float) -> float:
+    """Interpolate linearly with the rank in float32, as torch.quantile does, so that the numbers are MONAI's.
+
+    With 100,000 distances that rank is off by up to 0.004 of a step between two neighbours in the sorted list.
+    """
+    rank = np.float32(percentile / 100) * np.float32(values.size - 1)
+    below, above = int(rank), math.ceil(rank)
+    parted = np.partition(values, (below, above))
+    low, high, weight = parted[below], parted[above], rank - np.float32(below)
+    if weight < 0.5:
+        return float(low + weight * (high - low))
+    return float(high - (high - low) * (np.float32(1) - weight))
 
 
 def _share_within(both_ways: Sequence[Float32[np.ndarray, " _"]], tolerance: np.float32) -> float:
