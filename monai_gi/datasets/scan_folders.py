@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monai_gi.errors import DataError
+from monai_gi.slices import parse_slice_name
 
-_SLICE_NAME = re.compile(r"slice_(\d{4})_(\d+)_(\d+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)\.png", re.ASCII)
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _HEADER_BYTES = 26
 _GREY = 0
@@ -85,11 +85,12 @@ def read_scan(scan: str, folder: str | Path) -> tuple[list[SliceImage], list[Dat
     images: list[SliceImage] = []
     faults: list[DataError] = []
     for entry in _visible(folder):
-        image = _read_name(scan, entry.name, entry.path)
-        if image is None:
+        name = parse_slice_name(entry.name)
+        if name is None:
             problem = "name is unreadable; slice_NNNN_W_H_sx_sy.png is wanted, such as slice_0001_360_310_1.50_1.50.png"
             faults.append(DataError(entry.path, problem))
             continue
+        image = SliceImage(scan, name.number, entry.path, name.size, name.spacing_mm)
         images.append(image)
         header_fault = _find_header_fault(image)
         if header_fault:
@@ -129,15 +130,6 @@ def number_ranges(numbers: Iterable[int]) -> str:
 def _visible(folder: str | Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         yield from (entry for entry in entries if not entry.name.startswith("."))
-
-
-def _read_name(scan: str, name: str, path: str) -> SliceImage | None:
-    match = _SLICE_NAME.fullmatch(name)
-    if not match:
-        return None
-    number, width, height, spacing_x, spacing_y = match.groups()
-    size, spacing_mm = (int(height), int(width)), (float(spacing_y), float(spacing_x))
-    return SliceImage(scan, int(number), path, size, spacing_mm)
 
 
 def _find_header_fault(image: SliceImage) -> str | None:

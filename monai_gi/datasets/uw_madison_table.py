@@ -17,7 +17,7 @@ from monai_gi.rle import find_rle_faults
 
 COLUMNS = ["id", "class", "segmentation"]
 _FIRST_ROW = 2
-_ID = r"case[0-9]+_day[0-9]+_slice_[0-9]{4}"
+_ID = r"case[0-9]+_day[0-9]+_slice_[0-9]{4,}"
 _ANY_SIZE_PX = 2**31
 
 
