@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,8 +141,7 @@ def test_no_slices_give_an_empty_list():
 
 def test_fault_in_a_thread_is_the_one_error(tmp_path):
     paths = write_scan(tmp_path, list(range(1, 21)))
-    with open(paths[13], "wb"):
-        pass
+    Path(paths[13]).write_bytes(b"")
     with pytest.raises(DataError, match="slice_0014"):
         read_slices(paths)
 
@@ -154,5 +154,5 @@ def test_sizes_of_one_scan_agree(tmp_path):
 
 def test_types_of_one_scan_agree(tmp_path):
     paths = [*write_scan(tmp_path, [1]), str(write_slice(tmp_path, 2, np.zeros((5, 7), dtype=np.uint8)))]
-    with pytest.raises(DataError, match="slice_0002.*uint8, but uint16"):
+    with pytest.raises(DataError, match=r"slice_0002.*uint8, but uint16"):
         read_slices(paths)

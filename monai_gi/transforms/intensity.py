@@ -45,7 +45,7 @@ class ScaleIntensityByVolumed(MapTransform):
         super().__init__(keys, allow_missing_keys)
         if not 0 <= lower < upper <= 100:
             raise ValueError(f"lower {lower} and upper {upper}, wanted 0 <= lower < upper <= 100")
-        self.lower, self.upper = lower, upper
+        self.lower, self.upper = float(lower), float(upper)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Scale the images of one item.
