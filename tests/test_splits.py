@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
 from monai_gi.datasets.splits import assign_folds
 from monai_gi.datasets.uw_madison import index_uw_madison
@@ -55,6 +56,27 @@ def test_organs_are_spread_evenly():
     for organ in "abc":
         shares = [np.mean([bool(item["label"][organ]) for item in items if item["fold"] == fold]) for fold in range(5)]
         assert max(shares) - min(shares) < 0.08
+
+
+def unevenness(items: list[dict], folds: list[int]) -> float:
+    """How far the folds' shares of each combination of organs lie apart."""
+    kinds = np.array(["".join(organ for organ, rle in item["label"].items() if rle) for item in items])
+    shares = [
+        [np.mean(np.array(folds)[kinds == kind] == fold) for fold in range(max(folds) + 1)] for kind in np.unique(kinds)
+    ]
+    return float(np.std(shares, axis=1).mean())
+
+
+@pytest.mark.parametrize("cases", [20, 60])
+def test_folds_are_as_even_as_scikit_learn_s(cases: int):
+    items = drawn_items(cases)
+    kinds = ["".join(organ for organ, rle in item["label"].items() if rle) for item in items]
+    theirs = np.zeros(len(items), dtype=int)
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    for fold, (_, members) in enumerate(splitter.split(kinds, kinds, [item["group"] for item in items])):
+        theirs[members] = fold
+    ours = np.mean([unevenness(items, [item["fold"] for item in assign_folds(items, 5, seed)]) for seed in range(5)])
+    assert ours < 1.2 * unevenness(items, theirs.tolist())
 
 
 def test_same_seed_same_folds_other_seed_others():
