@@ -95,16 +95,20 @@ def scale_to_window(image: Image, window: Any) -> Image:
     """
     pixels: Any = image
     if isinstance(pixels, np.ndarray):
-        pixels, limits = pixels.astype(np.float32, copy=False), np.asarray(window, dtype=np.float32)
-        shape = (*limits.shape[:-1], *[1] * (pixels.ndim - limits.ndim + 1))
-        low, span = limits[..., 0].reshape(shape), (limits[..., 1] - limits[..., 0]).reshape(shape)
-        span = np.where(span > 0, span, np.float32(np.inf))
-    else:
-        pixels = pixels.float()
-        limits = pixels.new_tensor(window) if isinstance(window, tuple | list) else window.to(pixels)
-        shape = (*limits.shape[:-1], *[1] * (pixels.ndim - limits.ndim + 1))
-        low, span = limits[..., 0].reshape(shape), (limits[..., 1] - limits[..., 0]).reshape(shape)
-        span = span.where(span > 0, float("inf"))
-    scaled = (pixels - low).clip(min=0)
-    scaled /= span
-    return scaled.clip(max=1)
+        low, span = _low_and_span(np.asarray(window, dtype=np.float32), pixels.ndim)
+        scaled = pixels.astype(np.float32, copy=False) - low
+        np.maximum(scaled, 0, out=scaled)
+        scaled /= np.where(span > 0, span, np.float32(np.inf))
+        return np.minimum(scaled, 1, out=scaled)
+    as_float = pixels.float()
+    limits = as_float.new_tensor(window) if isinstance(window, tuple | list) else window.to(as_float)
+    low, span = _low_and_span(limits, pixels.ndim)
+    # A float image may be its own float(); of whole numbers that is a copy, and one copy less is a third of the time.
+    scaled = as_float.sub(low) if pixels.is_floating_point() else as_float.sub_(low)
+    return scaled.clip_(min=0).div_(span.where(span > 0, float("inf"))).clip_(max=1)
+
+
+def _low_and_span(limits: Any, ndim: int) -> tuple[Any, Any]:
+    """Low end and length of windows (..., 2), shaped to stand against images of `ndim` axes."""
+    shape = (*limits.shape[:-1], *[1] * (ndim - limits.ndim + 1))
+    return limits[..., 0].reshape(shape), (limits[..., 1] - limits[..., 0]).reshape(shape)

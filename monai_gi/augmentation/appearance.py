@@ -24,18 +24,15 @@ class Hole(NamedTuple):
     right: int
 
 
-def change_contrast(image: torch.Tensor, samples: torch.Tensor, factor: np.ndarray, offset: np.ndarray) -> None:
-    """Multiply, then add, then cut to 0..1; the same for all channels of a sample.
+def change_contrast(image: torch.Tensor, factor: float, offset: float) -> None:
+    """Multiply, then add, then cut to 0..1.
 
     Args:
-        image: (B, K, h, w), changed in place.
-        samples: (M,) indices of the samples to change, on the image's device.
-        factor: (M,) of the contrast.
-        offset: (M,) of the brightness, in shares of the range.
+        image: one sample (K, h, w), changed in place.
+        factor: of the contrast.
+        offset: of the brightness, in shares of the range.
     """
-    terms = torch.from_numpy(np.stack([factor, offset]).astype(np.float32)).to(image.device, non_blocking=True)
-    factors, offsets = terms[:, :, None, None, None]
-    image[samples] = image[samples].mul_(factors).add_(offsets).clip_(0, 1)
+    image.mul_(factor).add_(offset).clip_(0, 1)
 
 
 def draw_holes(

@@ -122,17 +122,20 @@ class BatchAugmentation:
         """
         move = {"device": device, "non_blocking": non_blocking}
         image, label = batch["image"].to(**move), batch.get("label")
-        image = scale_to_window(image, batch["window"].to(**move)) if "window" in batch else image.float()
+        if "window" in batch:
+            image = scale_to_window(image, batch["window"].to(**move))
+        elif self.augment:
+            image = _plain(image).float().clone()
         label = None if label is None else label.to(**move)
         if self.augment:
             image, label = self._augment(image, label)
         if label is not None:
             label = unpack(label, self.label_channels) if label.ndim == 3 else label.float()
-        return image.to(**kwargs) if kwargs else image, label
+        return image.to(dtype=torch.float32, **kwargs), label
 
     def _augment(self, image: torch.Tensor, label: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Augment copies; the label comes back as it came, packed or not."""
-        image, channels = _plain(image).clone(), None
+        """Augment the image in place and a copy of the label, which comes back as it came, packed or not."""
+        image, channels = _plain(image), None
         packed = None if label is None else _plain(label).clone()
         if packed is not None and packed.ndim == 4:
             channels = packed.shape[1]
@@ -150,12 +153,12 @@ class BatchAugmentation:
         return self._rng.uniform(-largest, largest, count)
 
     def _flip(self, image: torch.Tensor, packed: torch.Tensor | None) -> None:
+        # One sample after the other: a gathered copy and its way back cost five times the flip.
         for probability, axis in ((self.flip_prob, -1), (self.vertical_flip_prob, -2)):
-            samples = _indices(self._drawn(len(image), probability), image)
-            if len(samples):
-                image[samples] = image[samples].flip(axis)
+            for sample in self._drawn(len(image), probability).tolist():
+                image[sample] = image[sample].flip(axis)
                 if packed is not None:
-                    packed[samples] = packed[samples].flip(axis)
+                    packed[sample] = packed[sample].flip(axis)
 
     def _deform(self, image: torch.Tensor, packed: torch.Tensor | None) -> None:
         """Affine and elastic in one resampling, of the drawn samples only."""
@@ -168,11 +171,11 @@ class BatchAugmentation:
         if len(bent):
             control_px = self._rng.uniform(-1, 1, (len(bent), 2, self.elastic_grid + 3, self.elastic_grid + 3))
             bend = elastic_grid(self.elastic_alpha_px * control_px, height, width, image.device)
-            grid[_indices(np.searchsorted(moved, bent), image)] += bend
+            grid.index_add_(0, _indices(np.searchsorted(moved, bent), image), bend)
         samples = _indices(moved, image)
-        image[samples] = warp(image[samples], grid)
+        image.index_copy_(0, samples, warp(image.index_select(0, samples), grid))
         if packed is not None:
-            packed[samples] = warp_packed(packed[samples], grid)
+            packed.index_copy_(0, samples, warp_packed(packed.index_select(0, samples), grid))
 
     def _draw_affine(self, is_turned: np.ndarray) -> AffineDraws:
         """Maps of the samples; those that are not turned stay where they are."""
@@ -185,9 +188,12 @@ class BatchAugmentation:
 
     def _change_grey_values(self, image: torch.Tensor) -> None:
         drawn = self._drawn(len(image), self.contrast_prob)
-        if len(drawn):
-            factor = 1 + self._either_way(self.contrast, len(drawn))
-            change_contrast(image, _indices(drawn, image), factor, self._either_way(self.brightness, len(drawn)))
+        factors, offsets = (
+            1 + self._either_way(self.contrast, len(drawn)),
+            self._either_way(self.brightness, len(drawn)),
+        )
+        for sample, factor, offset in zip(drawn.tolist(), factors.tolist(), offsets.tolist(), strict=True):
+            change_contrast(image[sample], factor, offset)
         size, count = (image.shape[-2], image.shape[-1]), self.dropout_holes
         drawn = self._drawn(len(image), self.dropout_prob)
         cut_holes(image, draw_holes(self._rng, drawn, size, count, self.dropout_size_px))

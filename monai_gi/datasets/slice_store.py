@@ -17,14 +17,15 @@ from monai_gi.datasets.scan_arrays import ScanArrays
 from monai_gi.datasets.scan_cache import ScanToBuild, build_scans, describe, scan_folder
 from monai_gi.errors import DataError
 from monai_gi.neighbours import neighbour_positions
+from monai_gi.slices import list_slices, parse_slice_name
 
 
 class SliceStoreDataset(Dataset):
     """Slices with their neighbours, cropped to one size, out of a store that is built when first needed.
 
-    Neighbours and windows are those of the scan's items in `data`: give whole scans. An item without `scan` and
-    `slice` is a scan of one slice. Use `torch.utils.data.DataLoader(dataset, batch_size, collate_fn=collate)`;
-    it asks for whole batches.
+    Neighbours and percentiles are those of the scan's items in `data`: give whole scans. An item without `scan` and
+    `slice` is a scan of its own. `torch.utils.data.DataLoader(dataset, batch_size, collate_fn=collate)` asks for
+    whole batches.
 
     Args:
         data: slice items.
@@ -42,7 +43,8 @@ class SliceStoreDataset(Dataset):
         progress: show a bar with the end time while building.
 
     Raises:
-        DataError: an item lacks image file, label or 16-bit grey values; two items are the same slice; no disk space.
+        DataError: an item lacks image file, label or 16-bit grey values; a slice is there twice; a scan is not whole;
+            the disk is too small.
         ValueError: `cache_rate` or `roi_size` is out of range, or the transform has a random part.
     """
 
@@ -83,10 +85,7 @@ class SliceStoreDataset(Dataset):
         scans = []
         for scan, (name, indices) in enumerate(_scans(self.data).items()):
             items = [self.data[index] for index in indices]
-            numbers = np.array([item.get("slice", 0) for item in items])
-            if np.any(np.diff(numbers) == 0):
-                twice = numbers[:-1][np.diff(numbers) == 0][0]
-                raise DataError(name, f"slice {twice} stands twice in the list")
+            numbers = _numbers(name, items)
             self._scan_of[indices], self._position_of[indices] = scan, np.arange(len(indices))
             self._neighbours.append(neighbour_positions(numbers, self._offsets))
             scans.append(ScanToBuild(scan_folder(cache_dir, name, items, text), items))
@@ -183,16 +182,33 @@ def _deterministic(transform: Callable[[Any], Any] | Sequence[Callable[[Any], An
     return composed
 
 
+def _is_of_a_scan(item: Mapping[str, Any]) -> bool:
+    return "scan" in item and "slice" in item
+
+
 def _scans(data: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
     """Indices of the items by scan, in ascending slice number."""
     scans: dict[str, list[int]] = {}
     for index, item in enumerate(data):
-        own_scan = str(item.get("id", item["image"]))
-        name = str(item["scan"]) if "scan" in item and "slice" in item else own_scan
-        scans.setdefault(name, []).append(index)
+        name = item["scan"] if _is_of_a_scan(item) else item.get("id", item["image"])
+        scans.setdefault(str(name), []).append(index)
     for indices in scans.values():
         indices.sort(key=lambda index: data[index].get("slice", 0))
     return scans
+
+
+def _numbers(scan: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Slice numbers of a scan's items, once it is sure that no slice is there twice or left out."""
+    numbers = np.array([item.get("slice", 0) for item in items])
+    if np.any(np.diff(numbers) == 0):
+        raise DataError(scan, f"slice {numbers[:-1][np.diff(numbers) == 0][0]} stands twice in the list")
+    path = items[0]["image"]
+    if _is_of_a_scan(items[0]) and isinstance(path, str | Path) and parse_slice_name(Path(path).name):
+        there = len(list_slices(Path(path).parent).numbers)
+        if there > len(items):
+            repair = "Give whole scans and choose slices with a sampler: neighbours and percentiles need them all"
+            raise DataError(scan, f"{len(items)} slices in the list, {there} in {Path(path).parent}. {repair}")
+    return numbers
 
 
 def _crop_axis(length: int, roi: int, draws: np.random.Generator | None) -> tuple[slice, slice]:
