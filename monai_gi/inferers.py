@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 from monai_gi.neighbours import neighbour_positions
 
 FLIPS = {"left_right": (-1,), "up_down": (-2,), "both": (-2, -1)}
+BLEND_MODES = ("gaussian", "constant")
 AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Network = Callable[..., torch.Tensor]
 
@@ -70,7 +71,7 @@ class StackedSliceInferer(Inferer):
         device: of the result; the device of the input when None. The network runs where its weights are.
 
     Raises:
-        ValueError: unknown flip or `amp`, `sw_batch_size` under 1, no offsets, `overlap` out of range.
+        ValueError: an argument is unknown, empty or out of range.
     """
 
     def __init__(
@@ -86,20 +87,13 @@ class StackedSliceInferer(Inferer):
         device: str | torch.device | None = None,
     ) -> None:
         super().__init__()
-        if unknown := [flip for flip in flips if flip not in FLIPS]:
-            raise ValueError(f"flips: {unknown} not known, there are {list(FLIPS)}")
-        if sw_batch_size < 1:
-            raise ValueError(f"sw_batch_size: {sw_batch_size}, wanted 1 or more")
-        if not 0 <= overlap < 1:
-            raise ValueError(f"overlap: {overlap}, wanted at least 0 and below 1")
-        if not offsets:
-            raise ValueError("offsets: empty, wanted at least one, such as (-2, 0, 2)")
         self.roi_size = tuple(int(length) for length in ensure_tuple_rep(roi_size, 2))
+        _check_settings(self.roi_size, offsets, sw_batch_size, overlap, mode)
         self.offsets = tuple(offsets)
         self.sw_batch_size = sw_batch_size
         self.overlap = overlap
         self.mode = mode
-        self.flips = tuple(FLIPS[flip] for flip in flips)
+        self.flips = _flip_axes(flips)
         self.amp = _checked_amp(amp)
         self.device = device
 
@@ -174,7 +168,7 @@ class StackedSliceInferer(Inferer):
                 top, left = (margin // 2 for margin in margins)
                 logits = predict(pad(stacks, (left, margins[1] - left, top, margins[0] - top))).float()
                 return logits[..., top : top + stacks.shape[-2], left : left + stacks.shape[-1]]
-            logits = sliding_window_inference(
+            blended = sliding_window_inference(
                 stacks,
                 self.roi_size,
                 self.sw_batch_size,
@@ -182,7 +176,7 @@ class StackedSliceInferer(Inferer):
                 overlap=self.overlap,
                 mode=self.mode,
             )
-            return _one_tensor(logits)
+            return _one_tensor(blended)
 
 
 def autocast(amp: str, device: torch.device) -> AbstractContextManager:
@@ -207,8 +201,31 @@ def autocast(amp: str, device: torch.device) -> AbstractContextManager:
     return torch.autocast(device.type, AMP_DTYPES[amp])
 
 
+def _check_settings(
+    roi_size: tuple[int, ...], offsets: Sequence[int], sw_batch_size: int, overlap: float, mode: str
+) -> None:
+    if min(roi_size) < 1:
+        raise ValueError(f"roi_size: {roi_size}, wanted lengths of 1 or more")
+    if not offsets:
+        raise ValueError("offsets: empty, wanted at least one, such as (-2, 0, 2)")
+    if sw_batch_size < 1:
+        raise ValueError(f"sw_batch_size: {sw_batch_size}, wanted 1 or more")
+    if not 0 <= overlap < 1:
+        raise ValueError(f"overlap: {overlap}, wanted at least 0 and below 1")
+    if mode not in BLEND_MODES:
+        raise ValueError(f"mode: {mode!r}, wanted {' or '.join(map(repr, BLEND_MODES))}")
+
+
+def _flip_axes(flips: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    if isinstance(flips, str):
+        raise ValueError(f"flips: {flips!r} is a string, wanted a list such as [{flips!r}]")
+    if unknown := [flip for flip in flips if flip not in FLIPS]:
+        raise ValueError(f"flips: {unknown} not known, there are {list(FLIPS)}")
+    return tuple(FLIPS[flip] for flip in flips)
+
+
 def _checked_amp(amp: bool | str) -> str:
-    if isinstance(amp, bool) or amp is None:
+    if isinstance(amp, bool):
         return "device" if amp else ""
     if amp not in AMP_DTYPES:
         raise ValueError(f"amp: {amp!r}, wanted True, False, {' or '.join(map(repr, AMP_DTYPES))}")

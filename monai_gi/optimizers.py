@@ -3,10 +3,10 @@
 A schedule's state is its step alone, so a resumed run goes on with the same rates, to the bit.
 """
 
-import difflib
 import math
 import warnings
 from collections.abc import Callable, Collection, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import torch
@@ -153,5 +153,5 @@ def _half_cosine(start: float, end: float, t: float) -> float:
 
 def _check_name(what: str, name: str, names: Collection[str]) -> None:
     if name not in names:
-        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.0)[0]
+        near = max(names, key=lambda known: SequenceMatcher(None, known.lower(), str(name).lower()).ratio())
         raise ValueError(f"{what}: {name!r} is not known, nearest is {near!r}; there are {', '.join(names)}")

@@ -3,12 +3,12 @@
 Source: SegFormer, Xie E. et al., https://arxiv.org/abs/2105.15203, table 6 for the variants' sizes.
 """
 
-import difflib
 import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -236,14 +236,17 @@ def _quiet_transformers() -> Iterator[None]:
 
 def _known(what: str, name: str, names: Mapping[str, object]) -> str:
     if name not in names:
-        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.0)
-        raise ValueError(f"{what}: {name!r} is not known, nearest is {near[0]!r}; there are {', '.join(names)}")
+        near = max(names, key=lambda known: SequenceMatcher(None, known.lower(), str(name).lower()).ratio())
+        raise ValueError(f"{what}: {name!r} is not known, nearest is {near!r}; there are {', '.join(names)}")
     return name
 
 
-def _known_fields(config_class: type, config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _known_fields(config_class: Any, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same fields; transformers would keep a misspelt one in silence."""
-    fields = config_class().to_dict()
+    base = config_class.__base__().to_dict()
+    fields = {name: value for name, value in config_class().to_dict().items() if name not in base}
     for field in config:
+        if field in ("num_channels", "num_labels"):
+            raise ValueError(f"config: {field!r} is set by in_channels and out_channels")
         _known("config", field, fields)
     return config
