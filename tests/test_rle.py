@@ -96,6 +96,7 @@ FAULTS = {
     "1 99999999999999999999": r"out of the image",
     "3 0": r"run 1 \(3 0\) has no length",
     "5 4 7 1": r"run 2 \(7 1\) overlaps the run before, which ends at pixel 8",
+    "5 4 8 1": r"run 2 \(8 1\) overlaps the run before, which ends at pixel 8",
     "5 4 3 1": r"run 2 \(3 1\) is not in ascending order: the run before starts at pixel 5",
 }
 

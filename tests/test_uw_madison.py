@@ -355,6 +355,12 @@ def test_scans_are_found_at_and_above_their_folder(root: Path):
         assert index_scans(root / "test" / folder) == everywhere[1:]
 
 
+def test_scans_behind_links_are_found(root: Path):
+    (root / "links").mkdir()
+    (root / "links/today").symlink_to(root / "train/case11")
+    assert [scan["id"] for scan in index_scans(root / "links")] == ["case11_day0"]
+
+
 def test_scan_items_follow_the_contract(root: Path):
     folder = root / "train/case11/case11_day0/scans"
     assert index_scans(folder) == [

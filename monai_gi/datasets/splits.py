@@ -44,10 +44,10 @@ def assign_folds(items: Sequence[dict[str, Any]], folds: int = 5, seed: int = 0)
 def _deal(counts: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
     """Deal groups out by their counts of each kind (G, kinds); the fold of each group (G,), no fold empty."""
     shares = counts / counts.sum(axis=0)
-    weights = shares.std(axis=1) + shares.mean(axis=1)
+    weights = shares.mean(axis=1) * rng.uniform(0.75, 1.25, len(counts))
     fold_of = np.zeros(len(counts), dtype=int)
     held, sizes = np.zeros((folds, counts.shape[1])), np.zeros(folds)
-    for group in np.argsort(-weights * rng.uniform(0.5, 1.5, len(weights))):
+    for group in np.argsort(-weights):
         trials = held + np.eye(folds)[:, :, None] * shares[group]
         unevenness = trials.std(axis=1).mean(axis=1).round(12)
         fold = np.lexsort((sizes, unevenness))[0]
