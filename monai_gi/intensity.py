@@ -27,7 +27,9 @@ def histogram(image: UInt16[np.ndarray, "..."]) -> Int64[np.ndarray, "65536"]:
     return np.bincount(image.ravel(), minlength=GREY_VALUES)
 
 
-def percentiles_of_histogram(counts: Int64[np.ndarray, "V"], percents: Sequence[float]) -> Float64[np.ndarray, "P"]:
+def percentiles_of_histogram(
+    counts: Int64[np.ndarray, "V"], percents: Sequence[float | int]
+) -> Float64[np.ndarray, "P"]:
     """Percentiles of the counted pixels, the same bits as `np.percentile(pixels, percents)`.
 
     Args:
@@ -57,7 +59,9 @@ def percentiles_of_histogram(counts: Int64[np.ndarray, "V"], percents: Sequence[
     return np.where(way < 0.5, low + (high - low) * way, high - (high - low) * (1 - way))
 
 
-def volume_window(volume: Shaped[np.ndarray, "..."], lower: float = 0.5, upper: float = 99.5) -> tuple[float, float]:
+def volume_window(
+    volume: Shaped[np.ndarray, "..."], lower: float | int = 0.5, upper: float | int = 99.5
+) -> tuple[float, float]:
     """The percentiles that scaling takes for black and white.
 
     Args:
