@@ -123,7 +123,8 @@ def _pixel_sums(predicted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
 
 def _count(mask: torch.Tensor) -> torch.Tensor:
     """True pixels of each channel of (B, C, ...)."""
-    return mask.flatten(2).sum(dim=2).sum(dim=0)
+    # Bytes summed to 32 bits take a third of the time of booleans summed to 64; a channel has fewer pixels than 2**31.
+    return mask.view(torch.uint8).flatten(2).sum(dim=2, dtype=torch.int32).sum(dim=0, dtype=torch.int64)
 
 
 def _mean_of_present(values: Sequence[float]) -> float:

@@ -79,7 +79,7 @@ class ResumeCheckpoint:
         elif self.enabled:
             _log.info("nothing to resume in %s: starting afresh", self.path.parent)
         trainer.add_event_handler(Events.STARTED, self._start)
-        StopSignals(self.engines, self._how_to_continue).attach(trainer)
+        StopSignals(self._how_to_continue).attach(trainer)
 
     def _continue(self, trainer: Workflow) -> None:
         saved = read_resume_file(self.path, trainer.state.device)

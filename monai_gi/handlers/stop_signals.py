@@ -3,10 +3,11 @@
 Convention: the exit code is 128 plus the signal's number, as a shell expects (130 for Ctrl-C, 143 for SIGTERM).
 """
 
+import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -20,12 +21,10 @@ class StopSignals:
     """While the trainer runs, Ctrl-C and SIGTERM print a line and exit; afterwards they mean what they meant before.
 
     Args:
-        engines: whose loggers are silenced at the end: Ignite would log the exit as an error.
         message: what to print, asked when the signal comes.
     """
 
-    def __init__(self, engines: Mapping[str, Workflow], message: Callable[[], str]) -> None:
-        self.engines = engines
+    def __init__(self, message: Callable[[], str]) -> None:
         self.message = message
         self.former: dict[int, Any] = {}
 
@@ -38,20 +37,21 @@ class StopSignals:
         trainer.add_event_handler(Events.STARTED, self._listen)
         trainer.add_event_handler(Events.COMPLETED, self._leave)
 
-    def _listen(self, _: Workflow) -> None:
+    def _listen(self) -> None:
+        logging.disable(logging.NOTSET)
         # Python lets only the main thread ask for signals; elsewhere (a notebook's worker) they stay as they are.
         if threading.current_thread() is threading.main_thread():
             self.former = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def _leave(self, _: Workflow) -> None:
+    def _leave(self) -> None:
         for number, handler in self.former.items():
             signal.signal(number, handler)
         self.former = {}
 
     def _stop(self, number: int, _: FrameType | None) -> None:
-        self._leave(self.engines["trainer"])
-        for engine in self.engines.values():
-            engine.logger.disabled = True
+        self._leave()
+        # Engines and their handlers log whatever ends them as an error, with its traceback.
+        logging.disable(logging.CRITICAL)
         if is_first_process():
             print(f"\n{self.message()}", file=sys.stderr, flush=True)
         raise SystemExit(128 + number)
