@@ -47,11 +47,16 @@ def phantom_uw_madison(options: argparse.Namespace) -> None:
 
 def index_uw_madison(options: argparse.Namespace) -> None:
     """Check a data set and write its datalist."""
-    from monai_gi.datasets import datalist, splits, uw_madison
+    from monai_gi.datasets.datalist import write_index
 
-    items = uw_madison.index_uw_madison(options.dataset_dir, keep_known_bad=options.keep_known_bad)
-    items = splits.assign_folds(items, folds=options.folds, seed=options.seed)
-    datalist.write_datalist(options.output, items, options.dataset_dir)
+    report = write_index(
+        options.dataset_dir,
+        options.output,
+        folds=options.folds,
+        seed=options.seed,
+        keep_known_bad=options.keep_known_bad,
+    )
+    print(report)
 
 
 def render_bundles(options: argparse.Namespace) -> None:
