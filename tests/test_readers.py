@@ -24,9 +24,6 @@ from monai_gi.errors import DataError
 from monai_gi.readers import SliceReader, slice_affine
 from tests.drawn_scans import draw_slice, write_scan, write_slice
 
-# MONAI looks for NVIDIA's DICOM decoder whenever LoadImage is made.
-pytestmark = pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")
-
 
 def load(paths: str | Path | list, dtype: object = np.float32, **options: object) -> MetaTensor:
     return LoadImage(reader=SliceReader(**options), dtype=dtype)(paths)

@@ -1,5 +1,6 @@
 """ScaleIntensityByVolumed against np.percentile over the whole scan."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,6 @@ from monai_gi.slices import read_slice
 from monai_gi.transforms import ScaleIntensityByVolumed, StackSlicesd
 from monai_gi.transforms import intensity as module
 from tests.drawn_scans import write_slice
-
-pytestmark = pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")
 
 
 def write_noise(folder: Path, count: int = 4, seed: int = 0) -> list[str]:
@@ -67,9 +66,12 @@ def test_folder_is_read_once_a_percentile_and_again_after_a_change(tmp_path, mon
     assert reads == paths
     scale(images[0], lower=5)
     assert reads == paths * 2
-    before = scale(images[1])
-    write_slice(tmp_path, 9, np.full((6, 9), 60000, dtype=np.uint16))
-    assert not torch.equal(scale(images[1]), before)
+    added = [scale(images[1])]
+    brighter = write_slice(tmp_path, 9, np.full((6, 9), 60000, dtype=np.uint16))
+    added.append(scale(images[1]))
+    write_slice(tmp_path / "elsewhere", 9, np.full((6, 9), 3, dtype=np.uint16)).replace(brighter)
+    added.append(scale(images[1]))
+    assert not any(torch.equal(before, after) for before, after in pairwise(added))
 
 
 def test_other_scans_have_their_own_percentiles(tmp_path):

@@ -60,7 +60,6 @@ def test_folder_is_listed_once(tmp_path, monkeypatch):
     assert len(listings) == 1
 
 
-@pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")
 @pytest.mark.parametrize("offsets", [(-2, 0, 2), (1, 0), (0,)])
 def test_loaded_stack_is_channel_first(tmp_path, offsets):
     paths = write_scan(tmp_path, [1, 2, 3, 4, 5])

@@ -78,7 +78,7 @@ class ColorMapToLabeld(MapTransform):
             labels, is_known = color_codes_to_labels(codes, self.colors, self.tolerance)
             if not is_known.all():
                 problem = _name_unknown(codes[~is_known], codes.size)
-                if 1 - is_known.mean() > self.max_unknown_share:
+                if np.count_nonzero(~is_known) > self.max_unknown_share * codes.size:
                     raise DataError(where, f"{problem}; add them to `colors`, or raise the tolerance or the share")
                 logger.warning("%s: %s; labelled %d", where, problem, self.unknown_label)
                 labels[~is_known] = self.unknown_label

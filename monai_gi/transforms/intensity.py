@@ -76,7 +76,7 @@ class ScaleIntensityByVolumed(MapTransform):
 
 
 def folder_window(folder: str | os.PathLike, lower: float = 0.5, upper: float = 99.5) -> tuple[float, float]:
-    """Percentiles of all slices in a scan's folder; kept until its files change.
+    """Percentiles of all slices in a scan's folder; kept until files are added, removed, replaced or renamed there.
 
     Args:
         folder: holds the slices of one scan.
