@@ -102,9 +102,7 @@ def main() -> None:
             raise SystemExit(f"the numbers differ by {largest:.2g}: no ratio")
         monai_s, our_s, all_s, ratio = (statistics.median(column) for column in zip(*rows, strict=True))
         slowest = min(row[3] for row in rows)
-        print(
-            f"{options.scans} scans, surface error {error_mm:g} mm, numbers equal to {largest:.1g}, median seconds a scan:"
-        )
+        print(f"{options.scans} scans, surface error {error_mm:g} mm, equal to {largest:.1g}; median seconds a scan:")
         print(f"  MONAI {monai_s:.3f}, monai_gi {our_s:.3f}: {ratio:.1f} times faster (least {slowest:.1f}, wanted 5)")
         print(f"  score_scan, with every other score: {all_s:.3f}")
 

@@ -111,7 +111,7 @@ def test_variants_by_hand(small_scan):
     assert contest_score([small_scan], "mle_bench") == pytest.approx(0.4 * (2 / 3) / 3 + rest)
     assert contest_score([small_scan], "dice_empty_1") == pytest.approx(0.4 * (2 / 3 + 3) / 6 + rest)
     assert contest_score([small_scan], "dice_empty_0") == pytest.approx(0.4 * (2 / 3) / 6 + rest)
-    # Of six slices and organs one half lies on the truth's border (0), one is missed (1), one invented (1), three empty.
+    # Of six slices and organs one half lies on the truth's border (0), one is missed (1), one made up (1), three empty.
     expected = 0.4 * (2 / 3 + 0) / 2 + 0.6 * (1 - 2 / 6)
     assert contest_score([small_scan], "first_place") == pytest.approx(expected)
 

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import surface_distance
 import torch
@@ -11,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from monai_gi.metrics import surface_scores
 from monai_gi.metrics.surface import joint_box, nearest_distances, surface_voxels
+from monai_gi.rle import decode_rle
 from tests.oracles import metrics as oracle
 
 PRED, TRUTH = oracle.drawn_organs()
@@ -60,6 +62,20 @@ def test_scores_equal_monai_on_drawn_organs(seed, spacing):
     pred[2, 5:20, 1:9, seed:9] = True
     hausdorff, dice = monai_scores(pred, truth, spacing, tolerance_mm=3.26)
     ours = [surface_scores(p, t, spacing, tolerance_mm=3.26) for p, t in zip(pred, truth, strict=True)]
+    np.testing.assert_allclose([s.hd_mm for s in ours], hausdorff, rtol=1e-7)
+    np.testing.assert_allclose([s.surface_dice for s in ours], dice, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_scores_equal_monai_on_a_real_scan(real_data):
+    rows = pd.read_csv(real_data / "uw_madison" / "train.csv", keep_default_na=False)
+    rows = rows[rows["id"].str.startswith("case102_day0_")].sort_values(["class", "id"])
+    masks = [decode_rle(rle, (360, 310)) for rle in rows["segmentation"]]
+    truth = np.stack(masks).reshape(3, 144, 360, 310).transpose(0, 2, 3, 1)
+    pred = np.roll(truth, (3, -2), axis=(1, 3))
+    hausdorff, dice = monai_scores(pred, truth, (1.5, 1.5, 3.0), tolerance_mm=3.0)
+    ours = [surface_scores(p, t, (1.5, 1.5, 3.0), tolerance_mm=3.0) for p, t in zip(pred, truth, strict=True)]
+    assert truth.any(axis=(1, 2, 3)).sum() >= 2
     np.testing.assert_allclose([s.hd_mm for s in ours], hausdorff, rtol=1e-7)
     np.testing.assert_allclose([s.surface_dice for s in ours], dice, atol=1e-6)
 
