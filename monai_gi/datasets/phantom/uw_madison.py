@@ -108,7 +108,8 @@ def _case(train: Path, number: int, days: int, slices: int, full_size: bool, see
     width, height, spacing_mm, full_count = (
         RARE_SIZE if number % RARE_EVERY == RARE_EVERY - 1 else SIZES[number % len(SIZES)]
     )
-    case = 2 + number + 7 * (number // 3)
+    # Above every number of the real cases, so that no drawn scan is taken for one of them.
+    case = 201 + number + 7 * (number // 3)
     for day in range(days):
         scan_id = f"case{case}_day{(0, 14, 16, 20, 22, 26)[day % 6] + 30 * (day // 6)}"
         scanner = Scanner(
