@@ -46,6 +46,9 @@ def draw_holes(
         size: (h, w) of the images, in pixels.
         count: fewest and most holes of a sample.
         largest_px: longest side; sides are 1 to this long.
+
+    Returns:
+        The rectangles, which may overlap.
     """
     holes = []
     for sample in samples:

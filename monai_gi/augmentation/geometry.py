@@ -105,6 +105,9 @@ def warp(image: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     Args:
         image: (B, K, h, w) float32.
         grid: (B, h, w, 2), for grid_sample with align_corners=False.
+
+    Returns:
+        As they came, moved.
     """
     return grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -115,6 +118,9 @@ def warp_packed(packed: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     Args:
         packed: (B, h, w) uint8.
         grid: (B, h, w, 2), for grid_sample with align_corners=False.
+
+    Returns:
+        As they came, moved.
     """
     moved = grid_sample(packed[:, None].float(), grid, mode="nearest", padding_mode="zeros", align_corners=False)
     return moved[:, 0].to(torch.uint8)

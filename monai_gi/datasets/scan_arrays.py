@@ -99,6 +99,9 @@ class ScanArrays:
         Args:
             lower: percent of the pixels that turn black.
             upper: percent of the pixels that do not turn white.
+
+        Returns:
+            (low, high) in grey values.
         """
         values, counts = np.load(self.folder / HISTOGRAM)
         all_counts = np.zeros(GREY_VALUES, dtype=np.int64)

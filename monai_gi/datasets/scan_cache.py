@@ -32,6 +32,9 @@ BYTES_PER_PIXEL = 3
 MOST_LABEL_CHANNELS = 8
 MOST_THREADS = 16
 
+# What a transform may carry that does not change its result: MONAI's transforms grow a thread's flag when called.
+STATES = (np.random.RandomState, np.random.Generator, threading.local)
+
 
 class ScanToBuild(NamedTuple):
     """A scan and the folder that holds it.
@@ -53,6 +56,9 @@ def scan_folder(cache_dir: Path, scan: str, items: Sequence[Mapping[str, Any]], 
         scan: name of the scan.
         items: its slice items in ascending slice number; `fold` does not count.
         transform_text: `describe` of the transform.
+
+    Returns:
+        A path in `cache_dir`.
 
     Raises:
         DataError: an image file is missing.
@@ -87,17 +93,26 @@ def _label_stamp(label: object) -> list[list[int]]:
     return []
 
 
-def describe(thing: object, _open: tuple[int, ...] = ()) -> str:
-    """Write down what an object is made of, the same text in every process, without addresses or random states.
+def describe(thing: object) -> str:
+    """Write down what an object is made of, the same text in every process, without addresses and without states.
 
     Args:
         thing: numbers, text, arrays, functions and lambdas (by their code), transforms (by class and attributes).
+
+    Returns:
+        One line.
     """
-    if id(thing) in _open:
+    return _describe(thing, ())
+
+
+def _describe(thing: object, inside: tuple[int, ...]) -> str:
+    """Describe a thing that stands inside others, which are named by their ids: some hold themselves."""
+    if id(thing) in inside:
         return "..."
-    inner = functools.partial(describe, _open=(*_open, id(thing)))
+    inner = functools.partial(_describe, inside=(*inside, id(thing)))
     if isinstance(thing, Mapping):
-        return "{" + ",".join(sorted(f"{inner(key)}:{inner(value)}" for key, value in thing.items())) + "}"
+        pairs = [f"{inner(key)}:{inner(value)}" for key, value in thing.items() if not isinstance(value, STATES)]
+        return "{" + ",".join(sorted(pairs)) + "}"
     if isinstance(thing, list | tuple | set | frozenset):
         parts = map(inner, thing)
         return f"[{','.join(sorted(parts) if isinstance(thing, set | frozenset) else parts)}]"
@@ -108,8 +123,6 @@ def describe(thing: object, _open: tuple[int, ...] = ()) -> str:
         return f"{thing.__module__}.{thing.__qualname__}"
     if isinstance(thing, FunctionType):
         return _describe_function(thing, inner)
-    if isinstance(thing, np.random.RandomState | np.random.Generator):
-        return ""
     if hasattr(thing, "__dict__"):
         return f"{inner(type(thing))}({inner(vars(thing))})"
     return repr(thing) if type(thing).__repr__ is not object.__repr__ else inner(type(thing))
@@ -140,8 +153,20 @@ def prepare_slice(item: Mapping[str, Any], transform: Callable[[Any], Any]) -> t
     where = str(item.get("id", item["image"]))
     if "label" not in item:
         raise DataError(where, "has no label; training needs the truth of every slice")
-    result = transform(dict(item))
+    try:
+        result = transform(dict(item))
+    except RuntimeError as error:
+        _raise_data_error(error)
+        raise
     return where, _grey_image(where, result["image"]), _packed_mask(where, result["label"])
+
+
+def _raise_data_error(error: BaseException | None) -> None:
+    """Raise the fault of the data that MONAI wraps into an error about its transform, if there is one."""
+    while error is not None:
+        error = error.__cause__
+        if isinstance(error, DataError):
+            raise error
 
 
 def _grey_image(where: str, image: Any) -> np.ndarray:

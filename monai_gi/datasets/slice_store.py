@@ -114,10 +114,13 @@ class SliceStoreDataset(Dataset):
         return len(self.data)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        """One slice: image (K, h, w), label (h, w), window (2,).
+        """One slice.
 
         Args:
             index: of the item in `data`.
+
+        Returns:
+            As `__getitems__`, without the batch axis.
         """
         return {key: values[0] for key, values in self.__getitems__([index]).items()}
 
@@ -166,6 +169,9 @@ def collate(batch: Any) -> Any:
 
     Args:
         batch: what the data loader hands over.
+
+    Returns:
+        A batch.
     """
     return batch if isinstance(batch, Mapping) else default_collate(batch)
 
