@@ -1,0 +1,90 @@
+"""Masks as NIfTI files: one an organ, and one label map; axes (row, column, slice) with an affine to RAS millimetres.
+
+A label map can not hold overlaps: LABEL_MAP_PRIORITY decides, and stands in its header and in a JSON file beside it.
+Format: https://nifti.nimh.nih.gov/nifti-1/documentation/nifti1fields
+"""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS
+from monai_gi.writers.whole_file import check_name, write_whole
+
+OVERLAP_RULE = "Overlaps: " + " over ".join(reversed(LABEL_MAP_PRIORITY))
+_SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT
+_FAST = 1
+
+
+def write_nifti(folder: str | Path, scan_id: str, masks: np.ndarray, affine: np.ndarray) -> list[Path]:
+    """Write `<scan>_<organ>.nii.gz` for each organ, `<scan>_labels.nii.gz` and `<scan>_labels.json`.
+
+    Args:
+        folder: made where it is missing; files of these names are replaced.
+        scan_id: as `case1_day0`.
+        masks: (C, H, W, D), channel c is ORGANS[c]; what is not zero is inside. Empty masks are written too.
+        affine: (4, 4), from (row, column, slice) indices to RAS mm.
+
+    Returns:
+        The files, the JSON last.
+
+    Raises:
+        ValueError: shapes, the scan's id or the affine do not fit.
+    """
+    _check(scan_id, masks, affine)
+    inside = masks if masks.dtype == bool else masks != 0
+    folder = Path(folder)
+    files = [
+        write_whole(folder / f"{scan_id}_{organ}.nii.gz", _nifti_gz(mask.astype(np.uint8), affine, organ))
+        for organ, mask in zip(ORGAN_NAMES, inside, strict=True)
+    ]
+    files.append(
+        write_whole(folder / f"{scan_id}_labels.nii.gz", _nifti_gz(_label_map(inside), affine, OVERLAP_RULE, top=3))
+    )
+    text = json.dumps(_description(scan_id, inside), indent=2) + "\n"
+    return [*files, write_whole(folder / f"{scan_id}_labels.json", text.encode())]
+
+
+def _check(scan_id: str, masks: np.ndarray, affine: np.ndarray) -> None:
+    check_name(scan_id)
+    if masks.ndim != 4 or len(masks) != len(ORGANS):
+        raise ValueError(f"masks: shape {masks.shape}, wanted ({len(ORGANS)}, H, W, D) as {ORGAN_NAMES}")
+    if np.shape(affine) != (4, 4) or not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+        raise ValueError(f"affine: {np.asarray(affine).tolist()}, wanted an invertible matrix (4, 4)")
+
+
+def _label_map(masks: np.ndarray) -> np.ndarray:
+    """(H, W, D) of organ indices; the later name of LABEL_MAP_PRIORITY wins."""
+    labels = np.zeros(masks.shape[1:], dtype=np.uint8)
+    for name in LABEL_MAP_PRIORITY:
+        channel = ORGAN_NAMES.index(name)
+        labels[masks[channel]] = ORGANS[channel].index
+    return labels
+
+
+def _nifti_gz(voxels: np.ndarray, affine: np.ndarray, description: str, top: int = 1) -> bytes:
+    """One volume (H, W, D), uint8, as the bytes of a .nii.gz file; the same input gives the same bytes."""
+    image = nib.Nifti1Image(voxels, affine)
+    image.set_sform(affine, code=_SCANNER)
+    image.set_qform(affine, code=_SCANNER)
+    if not np.allclose(image.get_qform(), affine, atol=1e-3):
+        image.set_qform(None, code=0)  # a quaternion holds no shear: the sform alone tells the truth then
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description.encode("ascii")
+    image.header["cal_max"] = top
+    return gzip.compress(image.to_bytes(), compresslevel=_FAST, mtime=0)
+
+
+def _description(scan_id: str, masks: np.ndarray) -> dict[str, Any]:
+    return {
+        "scan": scan_id,
+        "labels": {"0": "background", **{str(organ.index): organ.name for organ in ORGANS}},
+        "colours": {organ.name: list(organ.rgb) for organ in ORGANS},
+        "where_organs_overlap": f"the later name wins: {', '.join(LABEL_MAP_PRIORITY)}",
+        "overlapping_voxels": int(np.count_nonzero(masks.sum(axis=0, dtype=np.uint8) > 1)),
+        "overlaps_are_kept_in": [f"{scan_id}_{organ}.nii.gz" for organ in ORGAN_NAMES],
+    }
