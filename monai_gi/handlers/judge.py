@@ -5,16 +5,17 @@ Scans come decollated from an evaluator: image (1, H, W, D), label and pred (C, 
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from ignite.engine import Events
 from monai.engines import Workflow
 
 from monai_gi.handlers.judged_slices import JudgedSlices, judged_slices, sheet_of
+from monai_gi.handlers.processes import from_first, gathered
 from monai_gi.handlers.scans import Scan, items_by_id, scans_of
 from monai_gi.metrics import DEFAULT_TOLERANCE_MM, ScanScores, score_scan, scores_table, write_scores
 from monai_gi.metrics.overlap import dice_from_counts
@@ -23,13 +24,20 @@ from monai_gi.writers.overlay import write_png
 logger = logging.getLogger(__name__)
 
 PLACES = ("worst", "median", "best")
+NUMBERS = {
+    "dice": "dice_organ_slices",
+    "dice_3d": "dice_3d_organ_scans",
+    "hd95_mm": "hd95_mm_mean_of_finite",
+    "surface_dice": "surface_dice",
+}
 
 
 class JudgeHandler:
     """Scores every scan as it comes; when the run ends process 0 writes and prints what all of them found.
 
     Into `output_dir` go slices.csv, scans.csv, cases.csv, summary.json and `overlays/{worst,median,best}.png`. A scan
-    that two processes were given counts once. Scans of `items` that did not come are named in a warning.
+    that two processes were given counts once. Scans of `items` that did not come are named in a warning. The main
+    numbers stand in `engine.state.metrics` too, in every process.
 
     Args:
         output_dir: made where it is missing; files of these names are replaced.
@@ -62,9 +70,9 @@ class JudgeHandler:
         self.folder = Path(output_dir)
         self.tolerance_mm = tolerance_mm
         self.slices = slices if overlays else 0
-        self.bootstrap = {"seed": seed, "bootstrap": bootstrap}
+        self.bootstrap: dict[str, int] = {"seed": seed, "bootstrap": bootstrap}
         self.scores: dict[str, ScanScores] = {}
-        self.drawn: dict[str, JudgedSlices] = {}
+        self.kept: dict[str, JudgedSlices] = {}
 
     def attach(self, engine: Workflow) -> None:
         """Listen to an evaluator.
@@ -77,7 +85,7 @@ class JudgeHandler:
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
     def _begin(self) -> None:
-        self.scores, self.drawn = {}, {}
+        self.scores, self.kept = {}, {}
 
     def _score(self, engine: Workflow) -> None:
         for scan in scans_of(engine, self.items):
@@ -85,7 +93,7 @@ class JudgeHandler:
                 raise ValueError(f"{scan.id}: the evaluator's output has no label; decode it in the preprocessing")
             self.scores[scan.id] = self._score_scan(scan, scan.truth)
             if self.slices:
-                self.drawn[scan.id] = judged_slices(scan, self.slices)
+                self.kept[scan.id] = judged_slices(scan, self.slices)
 
     def _score_scan(self, scan: Scan, truth: np.ndarray) -> ScanScores:
         return score_scan(
@@ -99,27 +107,31 @@ class JudgeHandler:
         )
 
     def _finish(self, engine: Workflow) -> None:
-        scores = {scan: score for part in gather_objects(self.scores) for scan, score in part.items()}
-        if self.slices:
-            # Each process has pictures of its own scans only, and every process knows which ones are chosen.
-            chosen = choose_scans(list(scores.values()))
-            held = {scan: self.drawn[scan] for scan in chosen.values() if scan in self.drawn}
-            pictures = {scan: one for part in gather_objects(held) for scan, one in part.items()}
-        if engine.state.rank != 0:
-            return
-        summary = write_scores(list(scores.values()), self.folder, **self.bootstrap)
-        if self.slices:
-            self._draw(chosen, pictures)
+        scores = dict(gathered(list(self.scores.items())))
+        # A process keeps slices of its own scans only; which scans are chosen, every process knows.
+        chosen = choose_scans(list(scores.values())) if self.slices else {}
+        kept = dict(gathered([(scan, self.kept[scan]) for scan in chosen.values() if scan in self.kept]))
+        numbers: dict[str, float] = {}
+        if engine.state.rank == 0:
+            summary = write_scores(list(scores.values()), self.folder, **self.bootstrap)
+            if self.slices:
+                self._draw(chosen, kept)
+            self._tell(summary, scores)
+            numbers = main_numbers(summary)
+        engine.state.metrics.update(from_first(numbers))
+
+    def _tell(self, summary: Mapping[str, Any], scores: Mapping[str, ScanScores]) -> None:
+        """Print the table: it is what the run is for, whatever the log is set to."""
         missing = [scan for scan in self.items if scan not in scores]
         if missing:
-            logger.warning("%d of %d scans did not come: %s", len(missing), len(self.items), ", ".join(missing[:3]))
+            logger.warning("%d of %d scans did not come: %s", len(missing), len(self.items), ", ".join(missing))
         print(f"\n{scores_table(summary)}\n\nScores and pictures: {self.folder.resolve()}", flush=True)
 
-    def _draw(self, chosen: Mapping[str, str], pictures: Mapping[str, JudgedSlices]) -> None:
+    def _draw(self, chosen: Mapping[str, str], kept: Mapping[str, JudgedSlices]) -> None:
         for place in PLACES:
             path = self.folder / "overlays" / f"{place}.png"
             if place in chosen:
-                write_png(path, sheet_of(pictures[chosen[place]]))
+                write_png(path, sheet_of(kept[chosen[place]]))
             else:
                 path.unlink(missing_ok=True)  # of an earlier run over more scans
 
@@ -144,20 +156,21 @@ def choose_scans(scores: Sequence[ScanScores]) -> dict[str, str]:
     return chosen
 
 
-def gather_objects(mine: Any) -> list[Any]:
-    """Give every process what each of them holds; every process must call it.
+def main_numbers(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Pick the numbers that an engine shows from a summary.
 
     Args:
-        mine: anything that pickle takes.
+        summary: of `monai_gi.metrics.summarise`.
 
     Returns:
-        One object a process, in their order; alone, only `mine`.
+        `mean_<number>` and `<number>_<organ>` for NUMBERS, `contest_score_<variant>`; NaN where there is none.
     """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [mine]
-    every: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(every, mine)
-    return every
+    numbers = {}
+    for name, key in NUMBERS.items():
+        numbers[f"mean_{name}"] = summary["mean_of_organs"][key]["mean"]
+        numbers |= {f"{name}_{organ}": scores[key]["mean"] for organ, scores in summary["organs"].items()}
+    numbers |= {f"contest_score_{variant}": score["score"] for variant, score in summary["contest_score"].items()}
+    return {name: math.nan if number is None else number for name, number in numbers.items()}
 
 
 def _mean_dice(score: ScanScores) -> float:
