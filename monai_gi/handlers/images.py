@@ -1,19 +1,17 @@
 """Pictures for TensorBoard: slice, truth and prediction with outlines, the same slices at every validation.
 
-Convention: scans come decollated as image (1, H, W, D) in 0..1 and label, pred (C, H, W, D) masks; a picture's title
-holds the scan's id and the index along D, counted from 0. Steps are epochs.
+Convention: scans come decollated as image (1, H, W, D) in 0..1 and label, pred (C, H, W, D) masks; a picture's tag is
+the id of its slice. Steps are epochs.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from ignite.engine import Events
 from monai.engines import Workflow
 
 from monai_gi.handlers.event_files import event_writer, flush_event_writers
+from monai_gi.handlers.scans import Scan, scans_of
 from monai_gi.plots import panel
 
 
@@ -28,12 +26,14 @@ class ImagesHandler:
         tensorboard_dir: as given to CurvesHandler.
         count: pictures in all.
         per_scan: pictures of one scan at most.
+        upscale: picture pixels for an image pixel.
     """
 
-    def __init__(self, tensorboard_dir: str | Path, count: int = 6, per_scan: int = 2) -> None:
+    def __init__(self, tensorboard_dir: str | Path, count: int = 6, per_scan: int = 2, upscale: float = 1.5) -> None:
         self.folder = Path(tensorboard_dir) / "validation"
         self.count = count
         self.per_scan = per_scan
+        self.upscale = upscale
         self.drawn = 0
 
     def attach(self, engine: Workflow) -> None:
@@ -52,23 +52,23 @@ class ImagesHandler:
         self.drawn = 0
 
     def _draw(self, engine: Workflow) -> None:
-        for scan, output in zip(engine.state.batch, engine.state.output, strict=True):
-            if self.drawn >= self.count:
-                return
-            self._draw_scan(engine.state.epoch, scan, output)
+        if self.drawn < self.count:
+            for scan in scans_of(engine, {}):
+                self._draw_scan(scan, engine.state.epoch)
 
-    def _draw_scan(self, epoch: int, scan: dict[str, Any], output: dict[str, Any]) -> None:
-        image, pred = _array(output["image"])[0], _array(output["pred"])
-        truth = _array(output["label"]) if output.get("label") is not None else None
-        positions = telling_slices(pred.shape[-1] if truth is None else truth, self.per_scan)
-        writer = event_writer(self.folder, epoch)
+    def _draw_scan(self, scan: Scan, epoch: int) -> None:
+        positions = telling_slices(scan.pred.shape[-1] if scan.truth is None else scan.truth, self.per_scan)
         for position in positions[: self.count - self.drawn]:
             picture = panel(
-                np.clip(image[..., position], 0, 1).astype(np.float32),
-                None if truth is None else truth[..., position] > 0,
-                pred[..., position] > 0,
+                scan.image[..., position],
+                None if scan.truth is None else scan.truth[..., position],
+                scan.pred[..., position],
+                title=scan.slice_ids[position],
+                upscale=self.upscale,
+                spacing_mm=scan.spacing_mm,
             )
-            writer.add_image(f"{scan.get('id', 'scan')}/{position:03d}", picture, epoch, dataformats="HWC")
+            writer = event_writer(self.folder, epoch)
+            writer.add_image(scan.slice_ids[position], picture, epoch, dataformats="HWC")
             self.drawn += 1
 
     def _flush(self) -> None:
@@ -101,12 +101,3 @@ def _apart(score: np.ndarray, count: int) -> list[int]:
         if len(chosen) < count and score[position] > 0 and all(abs(position - other) >= gap for other in chosen):
             chosen.append(position)
     return chosen
-
-
-def _array(tensor: torch.Tensor | np.ndarray | Sequence) -> np.ndarray:
-    """A NumPy array of any output, wherever it lies."""
-    return (
-        tensor.detach().as_subclass(torch.Tensor).cpu().numpy()
-        if isinstance(tensor, torch.Tensor)
-        else np.asarray(tensor)
-    )
