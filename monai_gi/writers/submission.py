@@ -52,7 +52,7 @@ def submission_rows(slice_ids: Sequence[str], masks: np.ndarray) -> list[Submiss
     if masks.ndim != 4 or len(masks) != len(ORGAN_NAMES) or masks.shape[-1] != len(slice_ids):
         wanted = f"({len(ORGAN_NAMES)}, H, W, {len(slice_ids)})"
         raise ValueError(f"masks: shape {masks.shape}, wanted {wanted}: an organ a channel, an id a slice")
-    filled = masks.any(axis=(1, 2))
+    filled = np.asarray(masks.any(axis=(1, 2)))
     return [
         SubmissionRow(slice_id, organ, encode_rle(masks[c, ..., d]) if filled[c, d] else "")
         for d, slice_id in enumerate(slice_ids)
