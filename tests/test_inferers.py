@@ -46,6 +46,19 @@ def test_a_slice_that_fits_goes_through_one_padded_window(scan, roi_size):
     assert network.shapes == [(2, 3, *roi_size), (2, 3, *roi_size), (1, 3, *roi_size)] * 2
 
 
+def test_the_slice_stands_in_the_middle_of_its_window():
+    windows = []
+
+    def network(images: torch.Tensor) -> torch.Tensor:
+        windows.append(images)
+        return images
+
+    StackedSliceInferer((24, 17), (0,))(torch.ones(1, 1, 20, 14, 1), network)
+    wanted = torch.zeros(24, 17)
+    wanted[2:22, 1:15] = 1
+    assert torch.equal(windows[0][0, 0], wanted)
+
+
 @pytest.mark.parametrize("mode", ["gaussian", "constant"])
 @pytest.mark.parametrize("overlap", [0.25, 0.75])
 def test_larger_slices_are_blended_as_monai_does(scan, mode, overlap):

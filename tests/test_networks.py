@@ -134,6 +134,7 @@ def test_train_and_eval_reach_the_whole_network():
     network = small_segformer()
     assert all(module.training for module in network.train().modules())
     assert not any(module.training for module in network.eval().modules())
+    assert not vars(network)["_model"].training
     images = torch.rand(1, 3, 64, 32)
     assert torch.equal(network(images), network(images))
     assert not torch.equal(network.train()(images), network(images))
