@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(["monai_gi.rle", "monai_gi.intensity", "monai_gi.neighbours", "monai_gi.metrics"], "beartype.beartype")
+install_import_hook(
+    ["monai_gi.rle", "monai_gi.intensity", "monai_gi.neighbours", "monai_gi.metrics"], "beartype.beartype"
+)
 
 
 @pytest.fixture(scope="session")

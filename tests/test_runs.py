@@ -27,7 +27,16 @@ def assert_equal_weights(first: Path, second: Path) -> None:
 
 
 def start(name: str, *words: str | Path) -> subprocess.Popen:
-    line = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", f"bundles/{name}/train.json", *words]
+    line = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "training",
+        "--config_file",
+        f"bundles/{name}/train.json",
+        *words,
+    ]
     return subprocess.Popen(
         list(map(str, line)),
         cwd=ROOT,
@@ -123,8 +132,12 @@ def test_real_slices_train_and_a_real_scan_is_judged(real_data, tmp_path):
     scans = (tmp_path / "evaluation" / "scans.csv").read_text()
     assert "case102_day0" in scans
     monai_bundle(
-        "inferring", "bundles/segformer/inference.json", *judge_words[2:-2], *size,
-        "--input_dir", data / "train" / "case102",
+        "inferring",
+        "bundles/segformer/inference.json",
+        *judge_words[2:-2],
+        *size,
+        "--input_dir",
+        data / "train" / "case102",
     )
     assert len(list((tmp_path / "inference").rglob("case102_day0*.nii.gz"))) == 4
 

@@ -1,0 +1,61 @@
+"""The command line: exit codes, one message, nothing imported for --help."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from monai_gi.cli import main
+
+
+def test_phantom_then_index(tmp_path, capsys):
+    data = tmp_path / "data"
+    assert (
+        main(["phantom", "uw-madison", str(data), "--cases", "2", "--days", "1", "--slices", "3", "--seed", "5"]) == 0
+    )
+    datalist = tmp_path / "datalist.json"
+    assert main(["index", "uw-madison", str(data), "--output", str(datalist), "--folds", "2"]) == 0
+    assert "slices" in capsys.readouterr().out
+    assert {item["fold"] for item in json.loads(datalist.read_text())["training"]} == {0, 1}
+
+
+def test_every_option_of_the_phantom_reaches_it(tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        "monai_gi.datasets.phantom.uw_madison.write_uw_madison", lambda root, **options: asked.update(options)
+    )
+    words = ["--cases", "3", "--days", "4", "--slices", "5", "--seed", "6", "--full-size"]
+    assert main(["phantom", "uw-madison", str(tmp_path), *words]) == 0
+    assert asked == {"cases": 3, "days": 4, "slices": 5, "seed": 6, "full_size": True}
+
+
+def test_bad_data_ends_with_exit_code_2_and_one_message(tmp_path, capsys):
+    assert main(["index", "uw-madison", str(tmp_path / "absent"), "--output", str(tmp_path / "d.json")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not (tmp_path / "d.json").exists()
+
+
+def test_ctrl_c_ends_with_130(tmp_path, monkeypatch, capsys):
+    def stop(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monai_gi.datasets.phantom.uw_madison.write_uw_madison", stop)
+    assert main(["phantom", "uw-madison", str(tmp_path)]) == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+def test_render_bundles_says_when_nothing_changed(capsys):
+    assert main(["render-bundles"]) == 0
+    assert capsys.readouterr().out == "every bundle is as its source renders it\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["phantom", "uw-madison", "--help"], ["--version"]])
+def test_help_imports_no_heavy_package(words):
+    program = (
+        "import sys; from monai_gi.cli import main\n"
+        f"try: main({words})\nexcept SystemExit as end: assert end.code == 0\n"
+        "heavy = {'torch', 'monai', 'numpy', 'transformers', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
