@@ -113,7 +113,7 @@ def test_second_writing_replaces_the_first(folder):
 
 @pytest.mark.parametrize("scan_id", ["", "../case1", "a/b", "a\\b", ".case1"])
 def test_id_that_can_not_name_files_is_refused(tmp_path, scan_id):
-    with pytest.raises(ValueError, match="scan_id: .* can not name files"):
+    with pytest.raises(ValueError, match=r"scan_id: .* can not name files"):
         write_nifti(tmp_path, scan_id, draw_masks(), AFFINE)
 
 
@@ -125,5 +125,5 @@ def test_masks_of_another_shape_are_refused(tmp_path, masks):
 
 @pytest.mark.parametrize("affine", [np.eye(3), np.zeros((4, 4)), np.full((4, 4), np.nan)])
 def test_affine_that_leads_nowhere_is_refused(tmp_path, affine):
-    with pytest.raises(ValueError, match="affine: .*wanted an invertible matrix"):
+    with pytest.raises(ValueError, match=r"affine: .*wanted an invertible matrix"):
         write_nifti(tmp_path, "case1_day0", draw_masks(), affine)

@@ -17,7 +17,8 @@ def shown_slices(masks: np.ndarray, most: int) -> list[int]:
         most: how many at most, 1 or more.
 
     Returns:
-        Positions along D, ascending; the first and the last slice with an organ are among them. Empty without organs.
+        Positions along D, ascending, from the first to the last slice with an organ (its middle where `most` is 1).
+        Empty without organs.
     """
     return _spread(np.flatnonzero(masks.any(axis=(0, 1, 2))), most)
 
