@@ -103,6 +103,7 @@ def test_whatever_is_not_zero_is_inside(tmp_path):
 def test_same_masks_give_the_same_bytes(tmp_path):
     first, second = (write_nifti(tmp_path / name, "case1_day0", draw_masks(), AFFINE) for name in "ab")
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
+    assert first[0].read_bytes()[4:8] == b"\0\0\0\0"  # gzip's time stamp
 
 
 def test_second_writing_replaces_the_first(folder):
