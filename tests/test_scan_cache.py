@@ -49,7 +49,7 @@ def test_store_is_built_once_and_shared_by_folds(items, tmp_path, monkeypatch):
     assert sorted(calls) == sorted(item["id"] for item in items[6:])
 
 
-@pytest.mark.parametrize("change", ["pixels", "label", "transform", "closure", "added"])
+@pytest.mark.parametrize("change", ["pixels", "time", "label", "transform", "closure", "added"])
 def test_changed_input_is_built_again(items, tmp_path, monkeypatch, change):
     def with_function(function):
         return Compose([*slice_transform().transforms, Lambdad("label", func=function)])
@@ -67,6 +67,8 @@ def test_changed_input_is_built_again(items, tmp_path, monkeypatch, change):
         Image.fromarray(read_png(items[0]) + np.uint16(1)).save(items[0]["image"])
         later = Path(items[0]["image"]).stat().st_mtime_ns + 10**9
         os.utime(items[0]["image"], ns=(later, later))
+    if change == "time":
+        os.utime(items[0]["image"], ns=(0, 10**18))
     if change == "label":
         items[0]["label"] = {**items[0]["label"], "stomach": "3 4"}
     if change == "added":
