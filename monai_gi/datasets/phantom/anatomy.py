@@ -10,7 +10,7 @@ import numpy as np
 
 from monai_gi.labels import ORGAN_NAMES
 
-POINT_STEP_MM = 3.0
+POINT_STEP_MM = 4.0
 # Where the gut lies along z, within a scan of 432 mm; the middle slices of a short scan cover it.
 GUT_TOP_MM, GUT_BOTTOM_MM = 95.0, 385.0
 
@@ -96,8 +96,8 @@ def draw_anatomy(rng: np.random.Generator, absent: str | None = None) -> Anatomy
 
 def _bends(rng: np.random.Generator) -> np.ndarray:
     count = 7
-    wave = 2 * np.pi / rng.uniform(95, 260, (count, 3)) * rng.choice([-1, 1], (count, 3))
-    return np.concatenate([rng.normal(0, 2.4, (count, 2)), wave, rng.uniform(0, 2 * np.pi, (count, 1))], axis=1)
+    wave = 2 * np.pi / rng.uniform(120, 300, (count, 3)) * rng.choice([-1, 1], (count, 3))
+    return np.concatenate([rng.normal(0, 1.9, (count, 2)), wave, rng.uniform(0, 2 * np.pi, (count, 1))], axis=1)
 
 
 def _curve(knots: list[tuple[float, float, float]], rng: np.random.Generator, jitter_mm: float) -> np.ndarray:
@@ -154,7 +154,7 @@ def _small_bowel(rng: np.random.Generator, build: float) -> tuple[Tube, ...]:
             knots.append((side * turn * rng.uniform(52, 72) * build, deep * build, z + 8 * turn))
     duodenum = [(-30, -36, 232), (-44, -4, 246), (-30, 14, 262)]
     points = _curve(duodenum + knots, rng, 4)
-    return (Tube(points, rng.uniform(11.5, 14.0) * (1 + 0.1 * np.sin(np.arange(len(points)) / 5))),)
+    return (Tube(points, rng.uniform(11.5, 14.0) * (1 + 0.1 * np.sin(np.arange(len(points)) * POINT_STEP_MM / 15))),)
 
 
 def _solids(rng: np.random.Generator, build: float) -> dict[str, np.ndarray]:
@@ -162,7 +162,7 @@ def _solids(rng: np.random.Generator, build: float) -> dict[str, np.ndarray]:
         "liver": [(-62, -8, 150, 78, 76, 92), (-6, -38, 130, 62, 40, 50)],
         "spleen": [(98, 34, 142, 27, 40, 50)],
         "kidney": [(-62, 48, 246, 26, 30, 56), (62, 46, 232, 26, 30, 56)],
-        "pelvis_of_kidney": [(-56, 44, 246, 9, 12, 26), (56, 42, 232, 9, 12, 26)],
+        "sinus": [(-56, 44, 246, 9, 12, 26), (56, 42, 232, 9, 12, 26)],
     }
     jitter = {name: rng.normal(0, 4, (len(list_), 6)) for name, list_ in rows.items()}
     return {

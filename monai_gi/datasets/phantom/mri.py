@@ -9,28 +9,31 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from monai_gi.datasets.phantom.anatomy import Anatomy, Tube
+from monai_gi.datasets.phantom.anatomy import Anatomy
+from monai_gi.datasets.phantom.canvas import Box, Canvas, Hull
 from monai_gi.labels import ORGAN_NAMES
 
-# Relative signal of a bright-fat sequence on a low-field MR-Linac, 0 to 1.
+# Relative signal of a bright-fat sequence on a low-field MR-Linac; the fluid around the cord is the brightest.
 SIGNAL = {
     "fat": 0.86,
-    "muscle": 0.24,
+    "inner_fat": 0.74,
+    "muscle": 0.22,
     "liver": 0.36,
     "spleen": 0.46,
-    "kidney": 0.52,
-    "pelvis_of_kidney": 0.8,
-    "bone": 0.6,
-    "canal": 0.8,
+    "cortex": 0.54,
+    "medulla": 0.4,
+    "sinus": 0.78,
+    "bone": 0.58,
+    "cortical_bone": 0.09,
+    "fluid": 1.6,
+    "cord": 0.5,
     "vessel": 0.14,
     "air": 0.03,
-    "wall": 0.3,
+    "wall": 0.26,
 }
 CONTENT = {"large_bowel": 0.17, "small_bowel": 0.5, "stomach": 0.4}
 WALL_MM = 2.5
-LUNG_BOTTOM_MM = 100.0
-# How far the bends move a point between the image's middle line and its own place, at most.
-BEND_REACH_MM = 24.0
+LUNG_BOTTOM_MM, RIBS_BOTTOM_MM = 100.0, 235.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Scanner:
         height: H in px.
         width: W in px.
         spacing_mm: of a square pixel.
-        maximum: largest stored value the scan may reach.
+        maximum: largest stored value of the scan.
         noise: standard deviation of each channel, relative to full signal.
         coil: (2,) where the coil is strongest, shares of the half field of view, x and y.
     """
@@ -68,136 +71,167 @@ def draw_slice(
     Returns:
         image (H, W) uint16 and masks (C, H, W) bool, channels as in labels.ORGANS; organs may overlap.
     """
-    canvas = _Canvas(anatomy, scanner, z_mm)
-    canvas.paint_trunk(rng)
-    canvas.paint_solids(rng)
-    masks = np.stack([canvas.paint_organ(name, rng) for name in ORGAN_NAMES])
-    return _measure(canvas.signal, scanner, rng), masks
+    window, rows_mm, columns_mm = _body_window(anatomy, scanner)
+    body = _Body(anatomy, Canvas(rows_mm, columns_mm, anatomy.bends, z_mm), rng)
+    body.paint_trunk()
+    body.paint_spine()
+    body.paint_solids()
+    masks = np.zeros((len(ORGAN_NAMES), scanner.height, scanner.width), bool)
+    for mask, name in zip(masks, ORGAN_NAMES, strict=True):
+        body.paint_organ(name, mask[window])
+    return _measure(body.canvas.signal, window, scanner, rng), masks
 
 
-class _Canvas:
-    """The noiseless signal of one slice, painted tissue by tissue."""
+def _body_window(anatomy: Anatomy, scanner: Scanner) -> tuple[Box, np.ndarray, np.ndarray]:
+    """The part of the image that holds the body, and the pixel centres' mm there: rows and columns."""
+    reach = np.abs(anatomy.bends[:, :2]).sum(axis=0) + 3 * scanner.spacing_mm
+    half = (anatomy.half_width + (55 if anatomy.arms else 0) + reach[0], anatomy.half_depth + reach[1])
+    places = [
+        (np.arange(side) - (side - 1) / 2) * scanner.spacing_mm - sway
+        for side, sway in zip((scanner.width, scanner.height), anatomy.sway, strict=True)
+    ]
+    inside = [np.flatnonzero(np.abs(place) < size) for place, size in zip(places, half, strict=True)]
+    columns, rows = (slice(int(part[0]), int(part[-1]) + 1) for part in inside)
+    return (rows, columns), places[1][rows], places[0][columns]
 
-    def __init__(self, anatomy: Anatomy, scanner: Scanner, z_mm: float) -> None:
-        self.anatomy, self.z_mm, self.px = anatomy, z_mm, scanner.spacing_mm
-        # Pixel centres in the body's own mm, bent as the body is: (H, W) each.
-        columns = ((np.arange(scanner.width) - (scanner.width - 1) / 2) * self.px - anatomy.sway[0])[None, :]
-        rows = ((np.arange(scanner.height) - (scanner.height - 1) / 2) * self.px - anatomy.sway[1])[:, None]
-        self.x, self.y = columns + np.zeros_like(rows), rows + np.zeros_like(columns)
-        for along_x, along_y, wave_x, wave_y, wave_z, phase in anatomy.bends:
-            wave = np.sin(wave_x * columns + (wave_y * rows + (wave_z * z_mm + phase)))
-            self.x += along_x * wave
-            self.y += along_y * wave
-        self.signal = np.zeros((scanner.height, scanner.width))
-        self.trunk = self._ellipse(0, 0, anatomy.half_width, anatomy.half_depth, 2.5)
-        self.cavity = np.zeros_like(self.signal)
 
-    def paint_trunk(self, rng: np.random.Generator) -> None:
-        """Arms, skin, fat, muscle, the cavity's fat with its vessels, spine and great vessels."""
-        body = self.anatomy
+class _Body:
+    """One slice of one case on its day, painted tissue by tissue."""
+
+    def __init__(self, anatomy: Anatomy, canvas: Canvas, rng: np.random.Generator) -> None:
+        self.anatomy, self.canvas, self.rng = anatomy, canvas, rng
+        self.half_width, self.half_depth = anatomy.half_width - anatomy.fat, anatomy.half_depth - 0.8 * anatomy.fat
+        self.hull = Hull(-4, self.half_width - 9, self.half_depth - 10)
+        self.ring, self.cavity = np.zeros_like(canvas.signal), np.zeros_like(canvas.signal)
+
+    def _blob(self, name: str, x: float, y: float, rx: float, ry: float, within: np.ndarray | None = None) -> None:
+        """Paint an ellipse of one tissue."""
+        box, coverage = self.canvas.ellipse(x, y, rx, ry, within=within)
+        self.canvas.paint(box, coverage, SIGNAL[name])
+
+    def paint_trunk(self) -> None:
+        """Arms, fat under the skin, the muscles' ring with ribs, and the fat of the cavity with its vessels."""
+        canvas, rng, body = self.canvas, self.rng, self.anatomy
         for side in (-1, 1) if body.arms else ():
-            self._paint(self._ellipse(side * (body.half_width + 27), 30, 24, 34), SIGNAL["fat"] * 0.7)
-            self._paint(self._ellipse(side * (body.half_width + 27), 30, 17, 26), SIGNAL["muscle"])
-        self._paint(self.trunk, SIGNAL["fat"])
-        wall = self._ellipse(0, 2, body.half_width - body.fat, body.half_depth - 0.8 * body.fat, 2.4)
-        self._paint(wall, SIGNAL["muscle"])
-        self.cavity = self._ellipse(0, -6, body.half_width - body.fat - 9, body.half_depth - 0.8 * body.fat - 13, 2.3)
-        self._paint(self.cavity, 0.72 * (1 + 0.05 * self._mottle(rng, 12.0) - 0.3 * (self._mottle(rng, 4.0) > 1.9)))
-        for side in (-1, 1):
-            self._paint(self._ellipse(side * 35, 76, 25, 19) * wall, SIGNAL["muscle"] * 1.05)
-            self._paint(self._ellipse(side * 34, 48, 14, 17) * wall, SIGNAL["muscle"] * 1.1)
-        swell = 1 + 0.06 * np.sin(2 * np.pi * self.z_mm / 35)
-        self._paint(self._ellipse(0, 54, 23 * swell, 18 * swell, 2.4) * self.trunk, SIGNAL["wall"])
-        marrow = SIGNAL["bone"] * (1 + 0.08 * self._mottle(rng, 3.0))
-        self._paint(self._ellipse(0, 54, 21 * swell, 16 * swell, 2.4) * self.trunk, marrow)
-        self._paint(self._ellipse(0, 80, 10, 8) * self.trunk, SIGNAL["canal"])
-        self._paint(self._ellipse(0, 80, 4, 4) * self.trunk, SIGNAL["muscle"] * 2)
-        self._paint(self._ellipse(9, 27, 9, 9), SIGNAL["vessel"])
-        self._paint(self._ellipse(-16, 27, 12, 8), SIGNAL["vessel"] * 1.3)
+            self._blob("inner_fat", side * (body.half_width + 27), 30, 24, 34)
+            self._blob("muscle", side * (body.half_width + 27), 30, 17, 26)
+            self._blob("bone", side * (body.half_width + 27), 32, 6, 6)
+        box, trunk = canvas.ellipse(0, 0, body.half_width, body.half_depth, boxy=True)
+        canvas.paint(box, trunk, SIGNAL["fat"] * (1 - 0.22 * canvas.threads(rng, 14.0, 0.07, box)))
+        box, ring = canvas.ellipse(0, 1, self.half_width, self.half_depth, boxy=True)
+        canvas.paint(box, ring, SIGNAL["muscle"])
+        self.ring[box] = ring
+        hull = self.hull
+        box, cavity = canvas.ellipse(0, hull.y, hull.half_width, hull.half_depth, boxy=True)
+        self.cavity[box] = cavity
+        fat = 1 + 0.06 * canvas.mottle(rng, 12.0, box)
+        fat *= 1 - 0.5 * canvas.threads(rng, 8.0, 0.16, box) - 0.6 * (canvas.mottle(rng, 2.2, box) > 2.0)
+        canvas.paint(box, cavity, SIGNAL["inner_fat"] * fat)
+        if canvas.z_mm < RIBS_BOTTOM_MM:
+            self._paint_ribs()
         self._paint_lungs()
+
+    def _paint_ribs(self) -> None:
+        """Ribs run down and forwards, so their cuts move along the wall from slice to slice."""
+        middle = (self.half_width + self.hull.half_width) / 2, (self.half_depth + self.hull.half_depth) / 2
+        for rib in range(9):
+            angle = -0.95 + ((rib * 0.27 + self.canvas.z_mm / 110) % 2.4)
+            cos, sin = np.cos(angle), np.sin(angle)
+            out = (abs(cos) ** 2.5 + abs(sin) ** 2.5) ** -0.4
+            for side in (-1, 1):
+                x, y = side * middle[0] * cos * out, -1.5 + middle[1] * sin * out
+                self._blob("cortical_bone", x, y, 5.5, 5.5)
+                self._blob("bone", x, y, 2.4, 2.4)
 
     def _paint_lungs(self) -> None:
         """Air on both sides above the diaphragm's dome."""
-        height = LUNG_BOTTOM_MM - self.z_mm
+        height = LUNG_BOTTOM_MM - self.canvas.z_mm
         if height > 0:
             size = min(1.0, np.sqrt(height / 70))
             for side in (-1, 1):
-                lung = self._ellipse(side * 72, 14, 62 * size, 66 * size) * self.cavity
-                self._paint(lung, SIGNAL["air"])
+                self._blob("air", side * 72, 14, 62 * size, 66 * size, self.cavity)
 
-    def paint_solids(self, rng: np.random.Generator) -> None:
-        """Liver, spleen and kidneys, with the vessels of the liver."""
-        texture = 1 + 0.05 * self._mottle(rng, 2.5) - 0.35 * (self._mottle(rng, 7.0) > 1.8)
+    def paint_spine(self) -> None:
+        """Muscles of the back and the psoas, a vertebra with its processes, cord, aorta and vena cava."""
+        canvas = self.canvas
+        psoas = min(max((canvas.z_mm - 120) / 180, 0.35), 1.0)
+        for side in (-1, 1):
+            box, back = canvas.ellipse(side * 33, 84, 28, 19, within=self.cavity)
+            canvas.paint(box, back, SIGNAL["muscle"] + 0.5 * canvas.threads(self.rng, 5.0, 0.2, box))
+            self._blob("muscle", side * (24 + 12 * psoas), 50, 15 * psoas, 18 * psoas, self.cavity)
+            self._blob("cortical_bone", side * 17, 73, 14, 5)
+            self._blob("bone", side * 16, 73, 12, 3)
+        swell = 1 + 0.06 * np.sin(2 * np.pi * canvas.z_mm / 35)
+        self._blob("cortical_bone", 0, 54, 23 * swell, 18 * swell)
+        box, marrow = canvas.ellipse(0, 54, 21.5 * swell, 16.5 * swell)
+        canvas.paint(box, marrow, SIGNAL["bone"] * (1 + 0.1 * canvas.mottle(self.rng, 3.0, box)))
+        self._blob("cortical_bone", 0, 94, 5, 13, self.ring)
+        self._blob("bone", 0, 93, 3, 10, self.ring)
+        self._blob("cortical_bone", 0, 79, 12, 10)
+        self._blob("fluid", 0, 79, 9.5, 7.5)
+        self._blob("cord", 0, 80, 4, 3.5)
+        self._blob("vessel", 9, 27, 9, 9)
+        self._blob("vessel", -16, 27, 12, 8)
+
+    def paint_solids(self) -> None:
+        """Liver with its vessels, spleen and kidneys, as far as the slice cuts them."""
         for name, rows in self.anatomy.solids.items():
             for x, y, z, rx, ry, rz in rows:
-                share = 1 - ((self.z_mm - z) / rz) ** 2
+                share = 1 - ((self.canvas.z_mm - z) / rz) ** 2
                 if share > 0.01:
-                    size = np.sqrt(share)
-                    inside = self._ellipse(x, y, rx * size, ry * size) * self.cavity
-                    self._paint(inside, SIGNAL[name] * (texture if name == "liver" else 1.0))
+                    self._paint_solid(name, x, y, rx * np.sqrt(share), ry * np.sqrt(share))
 
-    def paint_organ(self, name: str, rng: np.random.Generator) -> np.ndarray:
-        """Paint one organ and return its mask (H, W)."""
-        depth = np.full(self.signal.shape, -np.inf)
-        for tube in self.anatomy.organs.get(name, ()):
-            self._deepen(depth, tube)
-        inside = np.clip(depth / self.px + 0.5, 0, 1) * (self.cavity > 0.5)
-        if not inside.any():
-            return inside > 0.5
-        self._paint(inside, SIGNAL["wall"])
-        lumen = np.clip((depth - WALL_MM) / self.px + 0.5, 0, 1) * (self.cavity > 0.5)
-        self._paint(lumen, self._content(name, rng))
-        return inside > 0.5
+    def _paint_solid(self, name: str, x: float, y: float, rx: float, ry: float) -> None:
+        canvas = self.canvas
+        if name == "kidney":
+            self._blob("cortex", x, y, rx, ry, self.cavity)
+            self._blob("medulla", x, y, 0.75 * rx, 0.75 * ry, self.cavity)
+        elif name == "liver":
+            box, inside = canvas.ellipse(x, y, rx, ry, within=self.cavity)
+            texture = 1 + 0.06 * canvas.mottle(self.rng, 2.5, box) - 0.4 * canvas.threads(self.rng, 10.0, 0.17, box)
+            canvas.paint(box, inside, SIGNAL["liver"] * texture)
+        else:
+            self._blob(name, x, y, rx, ry, self.cavity)
 
-    def _content(self, name: str, rng: np.random.Generator) -> np.ndarray:
+    def paint_organ(self, name: str, mask: np.ndarray) -> None:
+        """Paint one organ and set its mask (H, W), both where its tubes cover half a pixel."""
+        canvas = self.canvas
+        box, depth = canvas.depth(self.anatomy.organs.get(name, ()), self.hull)
+        if not depth.size:
+            return
+        held = self.cavity[box] > 0.5
+        inside, lumen, core = (
+            np.clip(depth / canvas.px + np.float32(0.5 - wall / canvas.px), 0, 1) * held
+            for wall in (0.0, WALL_MM, 2 * WALL_MM)
+        )
+        mask[box] = inside > 0.5
+        content = self._content(name, box)
+        canvas.paint(box, inside, SIGNAL["wall"])
+        canvas.paint(box, lumen, content if name == "large_bowel" else 1.25 * content + 0.06)
+        canvas.paint(box, core, content)
+
+    def _content(self, name: str, box: Box) -> np.ndarray:
         """What fills an organ: dark mottled stool, striped folds, or fluid below air."""
+        canvas, rng = self.canvas, self.rng
         if name == "large_bowel":
-            return CONTENT[name] * (1 + 0.7 * self._mottle(rng, 3.0))
+            return CONTENT[name] * (1 + 0.9 * canvas.mottle(rng, 3.0, box))
         if name == "small_bowel":
-            folds = np.sin(2 * np.pi * (self.x + 0.6 * self.y) / 9) * 0.12
-            return CONTENT[name] * (1 + folds + 0.2 * self._mottle(rng, 2.0))
-        fluid = CONTENT[name] * (1 + 0.08 * self._mottle(rng, 5.0))
-        return np.where(self.y < self.anatomy.air_level, SIGNAL["air"] * 2, fluid)
-
-    def _mottle(self, rng: np.random.Generator, size_px: float) -> np.ndarray:
-        """Smooth noise (H, W) of deviation 1."""
-        coarse = rng.standard_normal([int(np.ceil(side / size_px)) + 3 for side in self.signal.shape])
-        rows, columns = (np.arange(side) / size_px for side in self.signal.shape)
-        r, c = rows.astype(int), columns.astype(int)
-        fr, fc = (rows - r)[:, None], (columns - c)[None, :]
-        top = coarse[r][:, c] * (1 - fc) + coarse[r][:, c + 1] * fc
-        bottom = coarse[r + 1][:, c] * (1 - fc) + coarse[r + 1][:, c + 1] * fc
-        return top * (1 - fr) + bottom * fr
-
-    def _deepen(self, depth: np.ndarray, tube: Tube) -> None:
-        """Raise depth (H, W), mm below the surface, by the tube's spheres that this slice cuts."""
-        rise = tube.points[:, 2] - self.z_mm
-        cut = np.abs(rise) < tube.radius
-        radii = np.sqrt(tube.radius[cut] ** 2 - rise[cut] ** 2)
-        reach = self.px + BEND_REACH_MM
-        for (x, y, _), radius in zip(tube.points[cut], radii, strict=True):
-            middle = np.s_[self.x.shape[0] // 2, self.x.shape[1] // 2]
-            rows = np.flatnonzero(np.abs(self.y[:, middle[1]] - y) < radius + reach)
-            columns = np.flatnonzero(np.abs(self.x[middle[0]] - x) < radius + reach)
-            if rows.size and columns.size:
-                box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-                away = np.hypot(self.y[box] - y, self.x[box] - x)
-                np.maximum(depth[box], radius - away, out=depth[box])
-
-    def _ellipse(self, x: float, y: float, rx: float, ry: float, power: float = 2.0) -> np.ndarray:
-        """Coverage (H, W), 0 to 1, of a (super)ellipse with an edge one pixel soft."""
-        reach = (np.abs((self.x - x) / rx) ** power + np.abs((self.y - y) / ry) ** power) ** (1 / power)
-        return np.clip((1 - reach) * min(rx, ry) / self.px + 0.5, 0, 1)
-
-    def _paint(self, coverage: np.ndarray, signal: float | np.ndarray) -> None:
-        self.signal += coverage * (signal - self.signal)
+            folds = np.sin(np.float32(2 * np.pi / 9) * (canvas.x[box] + np.float32(0.6) * canvas.y[box]))
+            return CONTENT[name] * (1 + 0.12 * folds + 0.25 * canvas.mottle(rng, 2.0, box))
+        fluid = CONTENT[name] * (1 + 0.1 * canvas.mottle(rng, 5.0, box))
+        return np.where(canvas.y[box] < self.anatomy.air_level, SIGNAL["air"] * 2, fluid)
 
 
-def _measure(signal: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
+def _measure(signal: np.ndarray, window: Box, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
     """Shade, add Rician noise and store in 16 bits: (H, W) uint16."""
-    rows = np.linspace(-1, 1, scanner.height)[:, None] - scanner.coil[1]
-    columns = np.linspace(-1, 1, scanner.width)[None, :] - scanner.coil[0]
-    shaded = ndimage.gaussian_filter(signal, 0.5) * (1.05 - 0.28 * (rows**2 + columns**2))
-    real, imaginary = rng.standard_normal((2, *signal.shape)) * scanner.noise
-    magnitude = np.hypot(shaded + real, imaginary)
-    return np.minimum(np.rint(magnitude * 0.9 * scanner.maximum), scanner.maximum).astype(np.uint16)
+    rows = np.linspace(-1, 1, scanner.height, dtype=np.float32)[window[0], None] - np.float32(scanner.coil[1])
+    columns = np.linspace(-1, 1, scanner.width, dtype=np.float32)[None, window[1]] - np.float32(scanner.coil[0])
+    shaded = ndimage.gaussian_filter(signal, 0.5, truncate=2.0)
+    shaded *= np.float32(1.05) - np.float32(0.28) * (rows**2 + columns**2)
+    channels = rng.standard_normal((2, scanner.height, scanner.width), dtype=np.float32)
+    channels *= np.float32(scanner.noise)
+    channels[0][window] += shaded
+    channels *= channels
+    magnitude = np.sqrt(channels[0] + channels[1])
+    magnitude *= np.float32(0.9 * scanner.maximum)
+    return np.minimum(np.rint(magnitude), scanner.maximum).astype(np.uint16)

@@ -8,9 +8,12 @@ https://www.kaggle.com/competitions/uw-madison-gi-tract-image-segmentation/data
 import csv
 import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+import signal
+from collections.abc import Generator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,11 @@ RARE_SIZE, RARE_EVERY = (234, 234, 1.5, 144), 12
 MAXIMA = (604, 12920, 4997, 125, 10081)
 # One case in four has had an organ taken out, from the fourth case on, each organ in turn.
 ABSENT_EVERY = 4
+
+# One line of a table: id, class, run lengths.
+Row = tuple[str, str, str]
+# In a worker process: set when the parent wants no more.
+_stop: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -71,20 +79,20 @@ def write_uw_madison(
         root: a new or empty folder; `test/` gets one further case.
         cases: in `train/`.
         days: scans of each case.
-        slices: of each scan, spread over the gut (9 to 15 mm apart for 24) though named as 3 mm, so that a small set
+        slices: of each scan, spread over the gut (17 mm apart for 24) though read as 3 mm apart, so that a small set
             still shows every organ; the real ones are 3 mm apart.
         seed: decides everything.
         full_size: 144 slices a scan, 3 mm apart (80 of the 1.63 mm scans), in place of `slices`.
         workers: processes; None takes one a core.
-        progress: show a bar with an end time.
+        progress: show a bar with an end time, on a terminal.
 
     Raises:
         DataError: the folder holds something already.
         ValueError: a count is below 1.
     """
     root = Path(root)
-    for name, value in (("cases", cases), ("days", days), ("slices", slices)):
-        if value < 1:
+    for name, value in (("cases", cases), ("days", days), ("slices", slices), ("workers", workers)):
+        if value is not None and value < 1:
             raise ValueError(f"{name}: {value}, wanted 1 or more")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise DataError(root, "holds something already; nothing was changed. Name a new or empty folder")
@@ -98,7 +106,7 @@ def write_uw_madison(
     _write_csv(root / "train.csv", ("id", "class", "segmentation"), rows[:count])
 
 
-def _case(train: Path, number: int, days: int, slices: int, full_size: bool, seed: int) -> Iterator[Scan]:
+def _case(train: Path, number: int, days: int, slices: int, full_size: bool, seed: int) -> Generator[Scan, None, None]:
     """The scans of one case: one anatomy and one kind of scanner, another day each."""
     rng = np.random.default_rng((seed, number))
     absent = (
@@ -126,41 +134,58 @@ def _case(train: Path, number: int, days: int, slices: int, full_size: bool, see
 
 
 def _positions(count: int, full_size: bool) -> tuple[float, ...]:
-    """Where the slices lie, mm: in true steps, or spread over the gut with a margin at both ends."""
-    if full_size:
-        middle = (GUT_TOP_MM + GUT_BOTTOM_MM) / 2
-        return tuple(middle + (np.arange(count) - (count - 1) / 2) * SLICE_SPACING_MM)
+    """Where the slices lie, mm: in true steps, or spread evenly over the gut with a margin at both ends."""
     margin = (GUT_BOTTOM_MM - GUT_TOP_MM) / 5
-    return tuple(np.linspace(GUT_TOP_MM - margin, GUT_BOTTOM_MM + margin, count))
+    step = SLICE_SPACING_MM if full_size else (GUT_BOTTOM_MM - GUT_TOP_MM + 2 * margin) / count
+    middle = (GUT_TOP_MM + GUT_BOTTOM_MM) / 2
+    return tuple(middle + (np.arange(count) - (count - 1) / 2) * step)
 
 
-def _draw_all(scans: list[Scan], workers: int | None, progress: bool) -> list[tuple[str, str, str]]:
+def _draw_all(scans: list[Scan], workers: int | None, progress: bool) -> list[Row]:
     """Draw every scan; the rows of the table in the scans' order, whatever process drew them."""
     workers = min(workers or os.cpu_count() or 1, len(scans))
     total = sum(len(scan.z_mm) for scan in scans)
-    rows: list[tuple[str, str, str]] = []
-    with tqdm(total=total, desc="drawing", unit="slice", disable=not progress) as bar:
-        for scan, drawn in zip(scans, _map(scans, workers), strict=True):
-            rows += drawn
-            bar.update(len(scan.z_mm))
-    return rows
+    drawn: dict[str, list[Row]] = {}
+    with tqdm(total=total, desc="drawing", unit="slice", disable=None if progress else True) as bar:
+        finished = _draw_in_processes(scans, workers) if workers > 1 else ((scan, _draw_scan(scan)) for scan in scans)
+        # Closed by hand: the trace of a Ctrl-C would keep the processes alive.
+        with closing(finished):
+            for scan, rows in finished:
+                drawn[scan.id] = rows
+                bar.update(len(scan.z_mm))
+    return [row for scan in scans for row in drawn[scan.id]]
 
 
-def _map(scans: list[Scan], workers: int) -> Iterator[list[tuple[str, str, str]]]:
-    if workers == 1:
-        yield from map(_draw_scan, scans)
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_draw_scan, scans)
+def _draw_in_processes(scans: list[Scan], workers: int) -> Generator[tuple[Scan, list[Row]], None, None]:
+    """Scans and their rows as they are finished; when it is left early, every process stops after its slice."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    with ProcessPoolExecutor(workers, context, _start_worker, (stop,)) as pool:
+        try:
+            jobs = {pool.submit(_draw_scan, scan): scan for scan in scans}
+            for job in as_completed(jobs):
+                yield jobs[job], job.result()
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
 
 
-def _draw_scan(scan: Scan) -> list[tuple[str, str, str]]:
+def _start_worker(stop: Event) -> None:
+    """Leave Ctrl-C to the parent, which then sets `stop`."""
+    global _stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stop = stop
+
+
+def _draw_scan(scan: Scan) -> list[Row]:
     """Draw and write one scan's slices; returns its rows (id, class, run lengths)."""
     scan.folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(scan.seed)
     size = f"{scan.scanner.width}_{scan.scanner.height}_{scan.scanner.spacing_mm:.2f}_{scan.scanner.spacing_mm:.2f}"
     rows = []
     for number, z_mm in enumerate(scan.z_mm, start=1):
+        if _stop is not None and _stop.is_set():
+            break
         image, masks = draw_slice(scan.anatomy, scan.scanner, z_mm, rng)
         Image.fromarray(image).save(scan.folder / f"slice_{number:04d}_{size}.png", compress_level=1)
         slice_id = f"{scan.id}_slice_{number:04d}"
@@ -168,7 +193,7 @@ def _draw_scan(scan: Scan) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _write_csv(path: Path, header: tuple[str, ...], rows: list[tuple[str, str, str]]) -> None:
+def _write_csv(path: Path, header: tuple[str, ...], rows: list[Row]) -> None:
     part = path.with_name(f".{path.name}.part")
     with part.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
