@@ -2,7 +2,7 @@
 
     python benchmarks/training_memory.py [--slices 4608 --batch-size 16 --mapped]
 
-The store is filled with noise in the sizes of the real data (38,496 slices make 8.6 GB of files), so that neither
+The store is filled with noise in the sizes of the real data (38,496 slices make 9.8 GB of files), so that neither
 decoding nor drawing is waited for. `--mapped` reads the same rows through `numpy.load(mmap_mode="r")` instead: pages of
 a mapped file count as the process's memory. Exit code 1 when ours adds 2 GB or more.
 """
