@@ -20,8 +20,8 @@ from ignite.handlers import EarlyStopping, EMAHandler
 from monai.engines import Workflow
 from monai.handlers import EarlyStopHandler
 
+from monai_gi.atomic_file import part_of, write_atomically
 from monai_gi.errors import DataError
-from monai_gi.handlers.atomic_file import part_of, write_atomically
 from monai_gi.handlers.checkpoints import is_first_process
 from monai_gi.handlers.stop_signals import StopSignals
 
@@ -35,7 +35,8 @@ class ResumeCheckpoint:
 
     Attach it in the config's run list, after the engines are built and before the trainer runs, on every process:
     `"$@checkpoint.attach(@train#trainer, @validate#evaluator)"`. The trainer then starts where the file ends; a
-    finished run (last epoch reached, or stopped early) ends at once.
+    finished run (last epoch reached, or stopped early) ends at once. Process 0 writes and all read: nodes share the
+    folder.
 
     Args:
         path: the file, `<output_dir>/resume.pt`; its folder is what error messages name.
@@ -82,7 +83,7 @@ class ResumeCheckpoint:
         StopSignals(self._how_to_continue).attach(trainer)
 
     def _continue(self, trainer: Workflow) -> None:
-        saved = read_resume_file(self.path, trainer.state.device)
+        saved = read_resume_file(self.path)
         progress = f"epoch {saved['epoch']} of {saved['max_epochs']}"
         if not self.enabled:
             raise DataError(
@@ -181,21 +182,21 @@ class ResumeCheckpoint:
         )
 
 
-def read_resume_file(path: str | Path, device: torch.device | str = "cpu") -> dict:
+def read_resume_file(path: str | Path) -> dict:
     """The content of a resume file.
 
     Args:
         path: the file.
-        device: where its tensors go.
 
     Returns:
-        `epoch`, `iteration`, `max_epochs`, `epoch_length`, `objects`, `engines`, `scaler`, `settings`.
+        `epoch`, `iteration`, `max_epochs`, `epoch_length`, `objects`, `engines`, `scaler`, `settings`; tensors on the
+        CPU, from where networks and optimizers take them to their devices.
 
     Raises:
         DataError: it can not be read, or was written by another version of this file.
     """
     try:
-        saved = torch.load(path, map_location=device, weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise DataError(path, "is damaged and can not be read. Choose another --output_dir, or remove it") from error
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
