@@ -21,7 +21,7 @@ SIGNAL = {
     "liver": 0.36,
     "spleen": 0.46,
     "cortex": 0.54,
-    "medulla": 0.4,
+    "medulla": 0.48,
     "sinus": 0.78,
     "bone": 0.58,
     "cortical_bone": 0.09,
@@ -207,7 +207,7 @@ class _Body:
         mask[box] = inside > 0.5
         content = self._content(name, box)
         canvas.paint(box, inside, SIGNAL["wall"])
-        canvas.paint(box, lumen, content if name == "large_bowel" else 1.25 * content + 0.06)
+        canvas.paint(box, lumen, 1.25 * content + 0.06 if name == "small_bowel" else content)
         canvas.paint(box, core, content)
 
     def _content(self, name: str, box: Box) -> np.ndarray:
