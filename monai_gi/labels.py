@@ -5,7 +5,10 @@ Colours are Okabe and Ito's, told apart by colour-blind readers (https://jfly.un
 Codes are SNOMED CT as listed in DICOM PS3.16 Annex L.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 
 class Organ(NamedTuple):
@@ -20,7 +23,7 @@ class Organ(NamedTuple):
     """
 
     name: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     rgb: tuple[int, int, int]
     snomed_code: str
     snomed_meaning: str
@@ -36,3 +39,25 @@ ORGAN_NAMES = tuple(organ.name for organ in ORGANS)
 # A label map holds one organ a voxel. Where masks overlap the later name of this list wins:
 # the thinner, harder organ is kept visible. The rule is written beside every label map.
 LABEL_MAP_PRIORITY = ("stomach", "large_bowel", "small_bowel")
+
+
+def to_label_map(masks: np.ndarray, priority: Sequence[str] = LABEL_MAP_PRIORITY) -> np.ndarray:
+    """Join masks into a label map.
+
+    Args:
+        masks: (3, ...) in the order of ORGANS; what is not zero is inside.
+        priority: organ names; where masks overlap the later name wins.
+
+    Returns:
+        (1, ...), uint8 of `Organ.index`, 0 outside all organs.
+
+    Raises:
+        ValueError: there is not one channel an organ.
+    """
+    if len(masks) != len(ORGANS):
+        raise ValueError(f"masks of shape {masks.shape}, wanted ({len(ORGANS)}, ...) as {ORGAN_NAMES}")
+    label_map = np.zeros((1, *masks.shape[1:]), dtype=np.uint8)
+    for name in priority:
+        channel = ORGAN_NAMES.index(name)
+        label_map[0][masks[channel] != 0] = ORGANS[channel].index
+    return label_map

@@ -12,9 +12,9 @@ import pytest
 import torch
 from ignite.engine import Events
 
+from monai_gi.atomic_file import part_of, write_atomically
 from monai_gi.errors import DataError
 from monai_gi.handlers import AtomicCheckpointSaver, ResumeCheckpoint
-from monai_gi.handlers.atomic_file import part_of, write_atomically
 from monai_gi.handlers.resume import read_resume_file
 from tests.tiny_training import BATCHES, Training, same
 

@@ -22,7 +22,7 @@ from PIL import Image
 from monai_gi import slices
 from monai_gi.errors import DataError
 from monai_gi.readers import SliceReader, slice_affine
-from tests.drawn_scans import draw_slice, write_scan, write_slice
+from tests.drawn_slices import draw_slice, write_scan, write_slice
 
 
 def load(paths: str | Path | list, dtype: object = np.float32, **options: object) -> MetaTensor:

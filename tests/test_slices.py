@@ -11,7 +11,7 @@ from PIL import Image
 from monai_gi import slices
 from monai_gi.errors import DataError
 from monai_gi.slices import list_slices, parse_slice_name, read_slice, read_slices
-from tests.drawn_scans import draw_slice, write_scan, write_slice
+from tests.drawn_slices import draw_slice, write_scan, write_slice
 
 
 def test_name_holds_width_before_height_and_x_before_y():

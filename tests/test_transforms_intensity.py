@@ -14,7 +14,7 @@ from monai_gi.readers import SliceReader
 from monai_gi.slices import read_slice
 from monai_gi.transforms import ScaleIntensityByVolumed, StackSlicesd
 from monai_gi.transforms import intensity as module
-from tests.drawn_scans import write_slice
+from tests.drawn_slices import write_slice
 
 
 def write_noise(folder: Path, count: int = 4, seed: int = 0) -> list[str]:

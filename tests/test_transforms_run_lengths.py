@@ -16,7 +16,7 @@ from monai_gi.labels import ORGAN_NAMES
 from monai_gi.readers import SliceReader
 from monai_gi.slices import parse_slice_name
 from monai_gi.transforms import DecodeRLEd, EncodeRLEd
-from tests.drawn_scans import write_scan
+from tests.drawn_slices import write_scan
 
 # On 3 rows and 5 columns: large bowel covers row 0, columns 1 to 3; stomach rows 0 and 1 of column 3, overlapping it.
 LABEL = {"large_bowel": "2 3", "small_bowel": "", "stomach": "4 1 9 1"}

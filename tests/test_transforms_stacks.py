@@ -7,7 +7,7 @@ from monai_gi import slices
 from monai_gi.errors import DataError
 from monai_gi.readers import SliceReader
 from monai_gi.transforms import StackSlicesd
-from tests.drawn_scans import draw_slice, write_scan
+from tests.drawn_slices import draw_slice, write_scan
 
 
 def numbers_of(paths: list[str]) -> list[int]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from monai_gi.atomic_file import write_whole
 from monai_gi.writers.overlay import write_overlays, write_png
-from monai_gi.writers.whole_file import write_whole
 
 PICTURE = np.arange(4 * 7 * 3, dtype=np.uint8).reshape(4, 7, 3)
 
@@ -64,7 +64,7 @@ def test_file_is_replaced_in_one_step(tmp_path):
 def test_failed_writing_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     path = write_whole(tmp_path / "a.txt", b"old")
     with pytest.raises(TypeError):
-        write_whole(path, "no bytes")
+        write_whole(path, 3)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

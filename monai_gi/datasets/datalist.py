@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from monai_gi.atomic_file import write_whole
 from monai_gi.datasets.splits import assign_folds
 from monai_gi.datasets.uw_madison import read_uw_madison, require_uw_madison
 from monai_gi.datasets.uw_madison_report import index_report
@@ -69,14 +70,7 @@ def write_datalist(
         "training": [{**item, "image": _relative(item["image"], root)} for item in items],
         "test": [],
     }
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(json.dumps(content), encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, json.dumps(content))
 
 
 def load_datalist(

@@ -13,7 +13,7 @@ from ignite.handlers import Checkpoint
 from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
 
-from monai_gi.handlers.atomic_file import write_atomically
+from monai_gi.atomic_file import write_atomically
 
 
 class AtomicCheckpointSaver(CheckpointSaver):

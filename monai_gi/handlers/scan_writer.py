@@ -15,6 +15,7 @@ import ignite.distributed as idist
 from ignite.engine import Events
 from monai.engines import Workflow
 
+from monai_gi.atomic_file import write_whole
 from monai_gi.errors import DataError
 from monai_gi.handlers.processes import from_first
 from monai_gi.handlers.scan_pictures import scan_overlays
@@ -31,7 +32,6 @@ from monai_gi.writers.submission import (
     write_part,
     write_submission,
 )
-from monai_gi.writers.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 

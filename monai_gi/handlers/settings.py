@@ -17,7 +17,7 @@ import torch
 from ignite.engine import Events
 from monai.engines import Workflow
 
-from monai_gi.handlers.atomic_file import write_atomically
+from monai_gi.atomic_file import write_whole
 from monai_gi.handlers.event_files import event_writer, flush_event_writers
 
 PACKAGES = ("monai_gi", "torch", "monai", "pytorch-ignite", "transformers", "numpy")
@@ -67,7 +67,7 @@ class SettingsHandler:
             engine: the engine that starts.
         """
         text = json.dumps(self.report(engine), indent=2) + "\n"
-        write_atomically(self.path, lambda file: file.write(text.encode()))
+        write_whole(self.path, text)
         if self.tensorboard_dir is not None:
             folder = Path(self.tensorboard_dir) / "train"
             indented = "\n".join(f"    {line}" for line in text.splitlines())

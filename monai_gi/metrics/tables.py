@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from monai_gi.atomic_file import write_whole
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.metrics.contest import VARIANT_RULES
 from monai_gi.metrics.macro_f1 import macro_f1
@@ -42,10 +43,10 @@ def write_scores(
     summary = summarise(scans, seed=seed, bootstrap=bootstrap)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "slices.csv", _as_csv(row for scan in scans for row in slice_rows(scan)))
-    _replace(folder / "scans.csv", _as_csv(row for scan in scans for row in scan_rows(scan)))
-    _replace(folder / "cases.csv", _as_csv(case_rows(scans)))
-    _replace(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+    write_whole(folder / "slices.csv", _as_csv(row for scan in scans for row in slice_rows(scan)))
+    write_whole(folder / "scans.csv", _as_csv(row for scan in scans for row in scan_rows(scan)))
+    write_whole(folder / "cases.csv", _as_csv(case_rows(scans)))
+    write_whole(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
     return summary
 
 
@@ -141,9 +142,3 @@ def _field(value: Any) -> Any:
     if not isinstance(value, float):
         return value
     return "" if np.isnan(value) else format(value, ".9g")
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -8,7 +8,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from monai.utils import TransformBackends, convert_to_dst_type, convert_to_numpy
 
-from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS
+from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, to_label_map
 
 
 class LabelMapd(MapTransform):
@@ -43,25 +43,3 @@ class LabelMapd(MapTransform):
             label_map = to_label_map(convert_to_numpy(item[key]), self.priority)
             item[key] = convert_to_dst_type(label_map, dst=item[key], dtype=np.uint8)[0]
         return item
-
-
-def to_label_map(masks: np.ndarray, priority: Sequence[str] = LABEL_MAP_PRIORITY) -> np.ndarray:
-    """Join masks into a label map.
-
-    Args:
-        masks: (3, ...) in the order of ORGANS; what is not zero is inside.
-        priority: organ names; where masks overlap the later name wins.
-
-    Returns:
-        (1, ...), uint8 of `Organ.index`, 0 outside all organs.
-
-    Raises:
-        ValueError: there is not one channel an organ.
-    """
-    if len(masks) != len(ORGANS):
-        raise ValueError(f"masks of shape {masks.shape}, wanted ({len(ORGANS)}, ...) as {ORGAN_NAMES}")
-    label_map = np.zeros((1, *masks.shape[1:]), dtype=np.uint8)
-    for name in priority:
-        channel = ORGAN_NAMES.index(name)
-        label_map[0][masks[channel] != 0] = ORGANS[channel].index
-    return label_map

@@ -12,8 +12,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS
-from monai_gi.writers.whole_file import check_name, write_whole
+from monai_gi.atomic_file import write_whole
+from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS, to_label_map
+from monai_gi.writers.scan_names import check_name
 
 OVERLAP_RULE = "Overlaps: " + " over ".join(reversed(LABEL_MAP_PRIORITY))
 _SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT
@@ -43,7 +44,9 @@ def write_nifti(folder: str | Path, scan_id: str, masks: np.ndarray, affine: np.
         for organ, mask in zip(ORGAN_NAMES, inside, strict=True)
     ]
     files.append(
-        write_whole(folder / f"{scan_id}_labels.nii.gz", _nifti_gz(_label_map(inside), affine, OVERLAP_RULE, top=3))
+        write_whole(
+            folder / f"{scan_id}_labels.nii.gz", _nifti_gz(to_label_map(inside)[0], affine, OVERLAP_RULE, top=3)
+        )
     )
     text = json.dumps(_description(scan_id, inside), indent=2) + "\n"
     return [*files, write_whole(folder / f"{scan_id}_labels.json", text.encode())]
@@ -55,15 +58,6 @@ def _check(scan_id: str, masks: np.ndarray, affine: np.ndarray) -> None:
         raise ValueError(f"masks: shape {masks.shape}, wanted ({len(ORGANS)}, H, W, D) as {ORGAN_NAMES}")
     if np.shape(affine) != (4, 4) or not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
         raise ValueError(f"affine: {np.asarray(affine).tolist()}, wanted an invertible matrix (4, 4)")
-
-
-def _label_map(masks: np.ndarray) -> np.ndarray:
-    """(H, W, D) of organ indices; the later name of LABEL_MAP_PRIORITY wins."""
-    labels = np.zeros(masks.shape[1:], dtype=np.uint8)
-    for name in LABEL_MAP_PRIORITY:
-        channel = ORGAN_NAMES.index(name)
-        labels[masks[channel]] = ORGANS[channel].index
-    return labels
 
 
 def _nifti_gz(voxels: np.ndarray, affine: np.ndarray, description: str, top: int = 1) -> bytes:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from monai_gi.writers.whole_file import check_name, write_whole
+from monai_gi.atomic_file import write_whole
+from monai_gi.writers.scan_names import check_name
 
 _FAST = 3
 

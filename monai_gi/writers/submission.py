@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from monai_gi.atomic_file import write_whole
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.rle import encode_rle
-from monai_gi.writers.whole_file import check_name, write_whole
+from monai_gi.writers.scan_names import check_name
 
 COLUMNS = ("id", "class", "predicted")
 _NAMED = 3

@@ -35,6 +35,24 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> N
     _sync_folder(path.parent)
 
 
+def write_whole(path: str | Path, content: bytes | str) -> Path:
+    """Give `path` this content in one step.
+
+    Args:
+        path: the file; missing folders are made.
+        content: all of it; text is written as UTF-8.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: the disk refuses; the old file is then still whole.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    write_atomically(path, lambda file: file.write(data))
+    return Path(path)
+
+
 def part_of(path: str | Path) -> Path:
     """The name under which `path` is written before it is whole.
 
