@@ -83,7 +83,7 @@ class BareLoop:
 
 
 class Turns:
-    """After each of the trainer's steps a bare one, so that a busy machine slows both; epochs' ends are the trainer's."""
+    """After each of the trainer's steps a bare one, as a busy machine slows both; epochs' ends are the trainer's."""
 
     # `epochs` holds, for each, the seconds on the clock and on the CPU, of the trainer, then of the loop.
 
