@@ -31,7 +31,7 @@ SIGNAL = {
     "air": 0.03,
     "wall": 0.26,
 }
-CONTENT = {"large_bowel": 0.17, "small_bowel": 0.5, "stomach": 0.4}
+CONTENT = {"large_bowel": 0.17, "small_bowel": 0.5, "stomach": 0.3}
 WALL_MM = 2.5
 LUNG_BOTTOM_MM, RIBS_BOTTOM_MM = 100.0, 235.0
 
@@ -207,7 +207,7 @@ class _Body:
         mask[box] = inside > 0.5
         content = self._content(name, box)
         canvas.paint(box, inside, SIGNAL["wall"])
-        canvas.paint(box, lumen, 1.25 * content + 0.06 if name == "small_bowel" else content)
+        canvas.paint(box, lumen, content if name == "large_bowel" else 1.1 * content + 0.2)
         canvas.paint(box, core, content)
 
     def _content(self, name: str, box: Box) -> np.ndarray:
