@@ -14,6 +14,7 @@ from ignite.handlers.checkpoint import BaseSaveHandler
 from monai.handlers import CheckpointSaver
 
 from monai_gi.atomic_file import write_atomically
+from monai_gi.handlers.processes import is_first_process
 
 
 class AtomicCheckpointSaver(CheckpointSaver):
@@ -80,13 +81,3 @@ class _WholeFiles(BaseSaveHandler):
 
     def remove(self, filename: str) -> None:
         self.doomed.append(self.folder / (self.filename or filename))
-
-
-def is_first_process() -> bool:
-    """Whether this process writes the files: rank 0, or the only one. No collective, so it can be asked anywhere.
-
-    Returns:
-        True on one process of the run.
-    """
-    group = torch.distributed
-    return not (group.is_available() and group.is_initialized()) or group.get_rank() == 0

@@ -15,6 +15,7 @@ from ignite.engine import Events
 from monai.engines import IterationEvents, SupervisedTrainer, Trainer, Workflow
 
 from monai_gi.handlers.event_files import close_event_writers, event_writer, flush_event_writers
+from monai_gi.handlers.processes import world_size
 
 
 class CurvesHandler:
@@ -126,7 +127,7 @@ class Throughput:
         self.slices += slices_of(engine.state.output["image"])
 
     def _time(self) -> None:
-        self.slices_per_second = self.slices * _world_size() / (time.perf_counter() - self.began)
+        self.slices_per_second = self.slices * world_size() / (time.perf_counter() - self.began)
 
 
 def slices_of(image: torch.Tensor) -> int:
@@ -172,8 +173,3 @@ def curve_tag(name: str, prefix: str) -> str:
         if name == f"mean_{measure}":
             return f"{measure}/mean"
     return name
-
-
-def _world_size() -> int:
-    group = torch.distributed
-    return group.get_world_size() if group.is_available() and group.is_initialized() else 1

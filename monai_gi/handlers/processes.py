@@ -22,7 +22,7 @@ def gathered(objects: Sequence[T]) -> list[T]:
     """
     if not _joined():
         return list(objects)
-    parts: list[list[T]] = [[] for _ in range(torch.distributed.get_world_size())]
+    parts: list[list[T]] = [[] for _ in range(world_size())]
     torch.distributed.all_gather_object(parts, list(objects))
     return [one for part in parts for one in part]
 
@@ -41,6 +41,20 @@ def from_first(value: T) -> T:
     box = [value]
     torch.distributed.broadcast_object_list(box)
     return box[0]
+
+
+def is_first_process() -> bool:
+    """Whether this process writes the files: rank 0, or the only one. No collective, so it can be asked anywhere.
+
+    Returns:
+        True on one process of the run.
+    """
+    return not _joined() or torch.distributed.get_rank() == 0
+
+
+def world_size() -> int:
+    """How many processes share the run; 1 alone."""
+    return torch.distributed.get_world_size() if _joined() else 1
 
 
 def _joined() -> bool:

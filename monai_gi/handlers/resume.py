@@ -22,7 +22,7 @@ from monai.handlers import EarlyStopHandler
 
 from monai_gi.atomic_file import part_of, write_atomically
 from monai_gi.errors import DataError
-from monai_gi.handlers.checkpoints import is_first_process
+from monai_gi.handlers.processes import is_first_process
 from monai_gi.handlers.stop_signals import StopSignals
 
 FORMAT = 1

@@ -14,7 +14,7 @@ from typing import Any
 from ignite.engine import Events
 from monai.engines import Workflow
 
-from monai_gi.handlers.checkpoints import is_first_process
+from monai_gi.handlers.processes import is_first_process
 
 
 class StopSignals:
