@@ -1,0 +1,45 @@
+"""One scan in memory, whatever file it came from: voxels (H, W, D) and their place in RAS millimetres."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from monai_gi.dicom.series import Series
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Voxels as stored in the source: axes (row, column, slice), nothing turned and nothing resampled.
+
+    Attributes:
+        name: plain file name for results; never a patient's name or number.
+        voxels: (H, W, D), uint16 or float32, in the modality's values (rescale slope and intercept applied).
+        affine: (4, 4) float64, from (row, column, slice number) to RAS mm; see `slice_numbers`.
+        slice_numbers: (D,) int64, ascending from 0; consecutive unless slices are missing (`--allow-gaps`), which
+            then are numbers left out: slice d stands at `affine @ [row, column, slice_numbers[d], 1]`.
+        slice_names: D names for tables and pictures, unique within the scan.
+        kind: "dicom", "nifti", "uw-madison" or "picture".
+        files: what was read; one a slice, or one for all.
+        series: the DICOM series; None for other kinds.
+    """
+
+    name: str
+    voxels: np.ndarray
+    affine: np.ndarray
+    slice_numbers: np.ndarray
+    slice_names: tuple[str, ...]
+    kind: str
+    files: tuple[Path, ...]
+    series: Series | None = None
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distances (row, column, slice) between the centres of neighbouring voxels, mm."""
+        row, column, step = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(row), float(column), float(step)
+
+    @property
+    def positions_mm(self) -> np.ndarray:
+        """(D,) float64: where each slice stands along the slice axis, mm, the first at slice number 0."""
+        return self.slice_numbers * self.spacing_mm[2]

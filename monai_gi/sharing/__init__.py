@@ -1,0 +1,1 @@
+"""Bundles that leave the house: packed, signed, and inspected before anything of them runs."""
