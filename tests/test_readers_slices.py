@@ -157,7 +157,9 @@ def test_spacings_in_a_list_agree(tmp_path):
 
 def test_threads_are_handed_on(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("monai_gi.readers.read_slices", lambda p, threads: seen.append(threads) or [draw_slice(1)] * 2)
+    monkeypatch.setattr(
+        "monai_gi.readers.slices.read_slices", lambda p, threads: seen.append(threads) or [draw_slice(1)] * 2
+    )
     load(write_scan(tmp_path, [1, 2]), threads=7)
     assert seen == [7]
     assert SliceReader().threads == slices.THREADS

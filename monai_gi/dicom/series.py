@@ -1,32 +1,23 @@
-"""DICOM series as headers: found below a path, frames in acquisition order, nothing decoded."""
+"""DICOM series as headers: found below a path by content, frames as they are found, nothing decoded."""
 
-from dataclasses import dataclass
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from pydicom import Dataset
 
-class Frame(NamedTuple):
-    """One slice of a series: a file, or one frame of a multi-frame file.
+from monai_gi.dicom.frames import Frame, frames_of
+from monai_gi.dicom.headers import READ_ERRORS, Header, is_image, read_header, text, whole
+from monai_gi.errors import DataError, DataErrors
 
-    Attributes:
-        path: the file.
-        index: frame in the file, from 0; 0 for single-frame files.
-        sop_class_uid: of the file.
-        sop_instance_uid: of the file.
-        position: ImagePositionPatient, centre of the first voxel, LPS mm.
-        orientation: ImageOrientationPatient, six cosines: along a row (columns ascend), then along a column.
-        spacing_mm: PixelSpacing, (between rows, between columns).
-        size: (rows, columns).
-    """
-
-    path: Path
-    index: int
-    sop_class_uid: str
-    sop_instance_uid: str
-    position: tuple[float, float, float]
-    orientation: tuple[float, float, float, float, float, float]
-    spacing_mm: tuple[float, float]
-    size: tuple[int, int]
+THREADS = 4
+OBJECT_MODALITIES = ("RTSTRUCT", "SEG")
 
 
 @dataclass(frozen=True)
@@ -41,12 +32,203 @@ class Series:
         description: SeriesDescription; free text that may name a patient, so it is shown with `--show-patient` only.
         image_type: values of ImageType, such as ("ORIGINAL", "PRIMARY", "M").
         frames: as found; sorted along the slice normal once `monai_gi.dicom.geometry` has checked them.
+        number: SeriesNumber; None where the files have none.
+        patient_name: for `--show-patient` only.
+        patient_id: for `--show-patient` only.
     """
 
     uid: str
     study_uid: str
     frame_of_reference_uid: str
     modality: str
-    description: str
+    description: str = field(repr=False)
     image_type: tuple[str, ...]
     frames: tuple[Frame, ...]
+    number: int | None = None
+    patient_name: str = field(default="", repr=False)
+    patient_id: str = field(default="", repr=False)
+
+
+class DicomObject(NamedTuple):
+    """A structure set or a segmentation, which belongs to series of images.
+
+    Attributes:
+        path: the file.
+        modality: "RTSTRUCT" or "SEG".
+        sop_class_uid: of the file.
+        series_uid: of the object itself.
+        referenced_series_uids: series of images that it names; often one, none where it names none.
+        frame_of_reference_uid: of its coordinates; "" where the file has none.
+    """
+
+    path: Path
+    modality: str
+    sop_class_uid: str
+    series_uid: str
+    referenced_series_uids: tuple[str, ...]
+    frame_of_reference_uid: str
+
+
+class Found(NamedTuple):
+    """All DICOM below a path.
+
+    Attributes:
+        series: series of images of any modality, by study, series number and UID.
+        objects: structure sets and segmentations, by path.
+        faults: files that are DICOM by their first bytes, but can not be read.
+    """
+
+    series: list[Series]
+    objects: list[DicomObject]
+    faults: list[DataError]
+
+
+def find_series(path: Path, *, progress: Callable[[int, int], None] | None = None) -> list[Series]:
+    """Find every series of images below a path, by content; see `find_dicom`.
+
+    Args:
+        path: a folder, of any depth, or one file.
+        progress: called with (files looked at, files in all).
+
+    Returns:
+        By study, series number and UID; none where there is no DICOM.
+
+    Raises:
+        DataError: the path does not exist.
+        DataErrors: DICOM files that can not be read; without them a series might lack slices at its ends, unseen.
+    """
+    found = find_dicom(path, progress=progress)
+    if found.faults:
+        raise DataErrors(path, found.faults)
+    return found.series
+
+
+def find_objects(path: Path) -> list[DicomObject]:
+    """Find every structure set and segmentation below a path; DICOM files that can not be read are left out.
+
+    Args:
+        path: a folder, of any depth, or one file.
+
+    Returns:
+        By path; none where there are none.
+
+    Raises:
+        DataError: the path does not exist.
+    """
+    return find_dicom(path).objects
+
+
+def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Found:
+    """Read the headers of all DICOM files below a path, whatever their names; other files are skipped.
+
+    Images are grouped by SeriesInstanceUID and nothing else. Links to folders are not followed.
+
+    Args:
+        path: a folder, of any depth, or one file.
+        progress: called with (files looked at, files in all).
+
+    Returns:
+        Empty lists where there is no DICOM.
+
+    Raises:
+        DataError: the path does not exist.
+    """
+    files = _files_below(Path(path))
+    items: list[_Item] = []
+    # pydicom warns of each value that breaks the standard's length or spelling; what matters here is checked later
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
+        warnings.simplefilter("ignore", UserWarning)
+        for done, item in enumerate(pool.map(_read_item, files), start=1):
+            items.append(item)
+            if progress is not None:
+                progress(done, len(files))
+    series = _group(item for item in items if isinstance(item, Series))
+    objects = [item for item in items if isinstance(item, DicomObject)]
+    return Found(series, objects, [item for item in items if isinstance(item, DataError)])
+
+
+_Item = Series | DicomObject | DataError | None
+
+
+def _files_below(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError(path, "no such file or folder")
+    if not path.is_dir():
+        return [path]
+    files = []
+    for folder, folders, names in os.walk(path):
+        folders.sort()
+        files += [file for name in sorted(names, key=_natural_key) if (file := Path(folder, name)).is_file()]
+    return files
+
+
+def _natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts IM2 before IM10."""
+    return [(int(digits or 0), letters) for digits, letters in re.findall(r"([0-9]*)([^0-9]*)", name)]
+
+
+def _read_item(path: Path) -> _Item:
+    """The part of a series that one file holds, or the object that it is; None for other files."""
+    try:
+        header = read_header(path)
+        if header is None:
+            return None
+        if text(header.dataset, "Modality") in OBJECT_MODALITIES:
+            return _object_of(path, header.dataset)
+        return _part_of_series(path, header) if is_image(header.dataset) else None
+    except DataError as fault:
+        return fault
+    except READ_ERRORS as error:
+        return DataError(path, f"its header can not be understood ({error}); copy it again from its source")
+
+
+def _part_of_series(path: Path, header: Header) -> Series:
+    dataset = header.dataset
+    return Series(
+        uid=text(dataset, "SeriesInstanceUID"),
+        study_uid=text(dataset, "StudyInstanceUID"),
+        frame_of_reference_uid=text(dataset, "FrameOfReferenceUID"),
+        modality=text(dataset, "Modality"),
+        description=text(dataset, "SeriesDescription"),
+        image_type=tuple(dataset.get("ImageType") or ()),
+        frames=frames_of(path, header),
+        number=whole(dataset, "SeriesNumber"),
+        patient_name=text(dataset, "PatientName"),
+        patient_id=text(dataset, "PatientID"),
+    )
+
+
+def _group(parts: Iterable[Series]) -> list[Series]:
+    together: dict[str, list[Series]] = {}
+    for part in parts:
+        together.setdefault(part.uid, []).append(part)
+    series = [_join(group) for group in together.values()]
+    return sorted(series, key=lambda one: (one.study_uid, one.number or 0, one.uid))
+
+
+def _join(parts: list[Series]) -> Series:
+    frames = tuple(chain.from_iterable(part.frames for part in parts))
+    values = {name: getattr(parts[0], name) for name in Series.__dataclass_fields__}
+    return Series(**{**values, "frames": frames})
+
+
+def _object_of(path: Path, dataset: Dataset) -> DicomObject:
+    """Source: PS3.3 sections C.8.8.5 (structure sets) and C.7.6.3, C.12.1.1 (segmentations)."""
+    references = dataset.get("ReferencedFrameOfReferenceSequence") or []
+    rois = dataset.get("StructureSetROISequence") or []
+    studies = chain.from_iterable(one.get("RTReferencedStudySequence") or [] for one in references)
+    named = chain.from_iterable(one.get("RTReferencedSeriesSequence") or [] for one in studies)
+    uids = [text(one, "SeriesInstanceUID") for one in chain(dataset.get("ReferencedSeriesSequence") or [], named)]
+    frames_of_reference = [
+        text(dataset, "FrameOfReferenceUID"),
+        *(text(one, "FrameOfReferenceUID") for one in references),
+        *(text(one, "ReferencedFrameOfReferenceUID") for one in rois),
+    ]
+    return DicomObject(
+        path=path,
+        modality=text(dataset, "Modality"),
+        sop_class_uid=text(dataset, "SOPClassUID"),
+        series_uid=text(dataset, "SeriesInstanceUID"),
+        referenced_series_uids=tuple(dict.fromkeys(filter(None, uids))),
+        frame_of_reference_uid=next(filter(None, frames_of_reference), ""),
+    )
