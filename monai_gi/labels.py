@@ -2,7 +2,7 @@
 
 Channel c of every mask (C, H, W) is ORGANS[c]; label maps hold `Organ.index`, 0 is background.
 Colours are Okabe and Ito's, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/).
-Codes are SNOMED CT as listed in DICOM PS3.16 Annex L.
+Codes are SNOMED CT as listed in DICOM PS3.16 CID 7151 (segmentation property types).
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Organ(NamedTuple):
 
 
 ORGANS = (
-    Organ("large_bowel", 1, (213, 94, 0), "71854001", "Colon"),
+    Organ("large_bowel", 1, (213, 94, 0), "14742008", "Large intestine"),
     Organ("small_bowel", 2, (0, 158, 115), "30315005", "Small intestine"),
     Organ("stomach", 3, (86, 180, 233), "69695003", "Stomach"),
 )

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from monai_gi.labels import ORGAN_NAMES, ORGANS
-from monai_gi.writers.nifti import write_nifti
+from monai_gi.provenance import INTENDED_USE, Provenance
+from monai_gi.scan import Scan
+from monai_gi.writers.nifti import write_nifti, write_scan_nifti
 
 SHAPE = (5, 8, 4)
 AFFINE = np.array([[0, -2.0, 0, 10], [-1.5, 0, 0, 20], [0, 0, -3.0, 30], [0, 0, 0, 1]])
@@ -128,3 +130,52 @@ def test_masks_of_another_shape_are_refused(tmp_path, masks):
 def test_affine_that_leads_nowhere_is_refused(tmp_path, affine):
     with pytest.raises(ValueError, match=r"affine: .*wanted an invertible matrix"):
         write_nifti(tmp_path, "case1_day0", draw_masks(), affine)
+
+
+def scan_with(numbers):
+    count = len(numbers)
+    names = tuple(f"slice_{number:04d}" for number in numbers)
+    voxels = np.zeros((*SHAPE[:2], count), np.uint16)
+    return Scan("scan_a", voxels, AFFINE, np.array(numbers), names, "dicom", ())
+
+
+def test_scan_without_gaps_is_written_with_its_affine(tmp_path):
+    files = write_scan_nifti(tmp_path, scan_with((0, 1, 2, 3)), draw_masks())
+    assert [file.name for file in files] == [
+        *(f"scan_a_{organ}.nii.gz" for organ in ORGAN_NAMES),
+        "scan_a_labels.nii.gz",
+        "scan_a_labels.json",
+    ]
+    for organ, file in enumerate(files[:3]):
+        image = nib.load(file)
+        assert np.array_equal(image.affine, AFFINE)
+        assert np.array_equal(np.asarray(image.dataobj), draw_masks()[organ])
+    assert json.loads(files[-1].read_text())["missing_slices"] == []
+
+
+def test_missing_slices_are_empty_and_listed(tmp_path):
+    files = write_scan_nifti(tmp_path, scan_with((0, 2, 3, 6)), draw_masks().astype(np.uint8))
+    for organ, file in enumerate(files[:3]):
+        voxels = np.asarray(nib.load(file).dataobj)
+        assert voxels.shape == (5, 8, 7)
+        assert np.array_equal(voxels[..., [0, 2, 3, 6]], draw_masks()[organ])
+        assert not voxels[..., [1, 4, 5]].any()
+    # slice 2 of the array is number 3 of the lattice
+    assert nib.affines.apply_affine(nib.load(files[0]).affine, [1, 2, 3]).tolist() == [6.0, 18.5, 21.0]
+    assert json.loads(files[-1].read_text())["missing_slices"] == [1, 4, 5]
+
+
+def test_scan_says_what_made_it_and_what_it_may_be_used_for(tmp_path):
+    made_by = Provenance("segformer", "0.1.0", "5a" * 32, "0.9.9")
+    files = write_scan_nifti(tmp_path, scan_with((0, 1, 2, 3)), draw_masks(), made_by)
+    beside = json.loads(files[-1].read_text())
+    assert beside["intended_use"] == INTENDED_USE
+    assert beside["made_by"]["weights_sha256"] == "5a" * 32
+    assert beside["overlapping_voxels"] == 2 + 4
+    for file in files[:-1]:
+        assert bytes(nib.load(file).header["descrip"]).rstrip(b"\0").decode().endswith("; research use only")
+
+
+def test_masks_that_do_not_fit_the_scan_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"masks: shape \(3, 5, 8, 4\), wanted \(3, 5, 8, 3\) as the scan"):
+        write_scan_nifti(tmp_path, scan_with((0, 1, 2)), draw_masks())

@@ -38,6 +38,22 @@ def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
     assert (tmp_path / "case2_day0" / "other.png").is_file()
 
 
+def test_pictures_are_drawn_when_they_are_asked_for(tmp_path):
+    class Drawn(dict):
+        def __getitem__(self, name):
+            return PICTURE + super().__getitem__(name)
+
+    files = write_overlays(tmp_path, "case1_day0", Drawn({f"slice_{k}": k for k in range(9)}))
+    assert [path.stem for path in files] == [f"slice_{k}" for k in range(9)]
+    assert all(np.array_equal(read(path), PICTURE + k) for k, path in enumerate(files))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (50, 3)])
+def test_any_size_is_read_as_it_was(tmp_path, size):
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    assert np.array_equal(read(write_png(tmp_path / "a.png", picture[::-1])), picture[::-1])
+
+
 @pytest.mark.parametrize(("scan_id", "slice_id"), [("../up", "slice"), ("case1_day0", "a/b")])
 def test_id_that_leads_out_of_the_folder_is_refused(tmp_path, scan_id, slice_id):
     with pytest.raises(ValueError, match="can not name files"):

@@ -6,6 +6,7 @@ Outlines run between pixels. Prediction is solid, truth is dashed and lighter, c
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -23,6 +24,8 @@ OUTLINE_WIDTH = {"solid": 2.0, "dashed": 1.5}
 DASH_PX = (5.0, 4.0)
 TRUTH_TINT = 0.45
 SUBPIXELS = 4
+SOFTENING_PX = 0.2  # slopes between pixels come out too flat, and so distances too long
+_PADDING = 4  # pixels; a picture pixel is never larger than an image pixel, so the drawn window stays inside
 GAMMA = 0.75  # fat outshines the organs: without it they are nearly black
 
 
@@ -128,8 +131,60 @@ def contact_sheet(
         offset = (cell[0] - GAP_PX - tile.shape[1]) // 2, (cell[1] - GAP_PX - head - tile.shape[0]) // 2
         sheet.paste(Image.fromarray(tile), (left + offset[0], top + head + offset[1]))
         if captions is not None:
-            _write(sheet, captions[position], (left + 2, top), cell[0] - GAP_PX - 4)
-    return np.asarray(_with_legend(sheet, outlines=outlines) if legend else sheet)
+            write_line(sheet, captions[position], (left + 2, top), cell[0] - GAP_PX - 4)
+    return np.asarray(with_legend(sheet, outlines=outlines) if legend else sheet)
+
+
+@cache
+def font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The font of all texts, read once."""
+    return ImageFont.load_default(FONT_PX)
+
+
+def write_line(picture: Image.Image, text: str, left_top: tuple[int, int], room_px: int) -> None:
+    """Write one line into a picture, cut to its room.
+
+    Args:
+        picture: is changed.
+        text: one line.
+        left_top: of the line, LINE_PX high.
+        room_px: width that it may take.
+    """
+    while text and font().getlength(text) > room_px:
+        text = text[:-1]
+    left, top = left_top
+    ImageDraw.Draw(picture).text((left, top + LINE_PX // 2), text, fill=TEXT, font=font(), anchor="lm")
+
+
+def with_legend(sheet: Image.Image, *, outlines: bool = False) -> Image.Image:
+    """Add the organs' colours below, in as many lines as a narrow sheet needs.
+
+    Args:
+        sheet: the picture; it is left as it is.
+        outlines: also say which outline is truth and which prediction.
+
+    Returns:
+        A larger picture.
+    """
+    entries = [(organ.name.replace("_", " "), organ.rgb, False) for organ in ORGANS]
+    if outlines:
+        entries += [("prediction", TEXT, False), ("truth", TEXT, True)]
+    places, left, line = [], 2 * GAP_PX, 0
+    for text, _, _ in entries:
+        width = 24 + math.ceil(font().getlength(text)) + 16
+        if left > 2 * GAP_PX and left + width > sheet.width:
+            left, line = 2 * GAP_PX, line + 1
+        places.append((left, sheet.height + line * LINE_PX))
+        left += width
+    whole = Image.new("RGB", (sheet.width, sheet.height + (line + 1) * LINE_PX), BACKGROUND)
+    whole.paste(sheet)
+    draw = ImageDraw.Draw(whole)
+    for (text, rgb, dashed), (x, top) in zip(entries, places, strict=True):
+        middle = top + LINE_PX // 2
+        for start, end in ((0, 7), (11, 18)) if dashed else ((0, 18),):
+            draw.line((x + start, middle, x + end, middle), fill=rgb, width=3 if rgb != TEXT else 2)
+        write_line(whole, text, (x + 24, top), sheet.width - x - 24)
+    return whole
 
 
 def _check(
@@ -165,23 +220,48 @@ def _tinted(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
 def _draw_outline(
     picture: Image.Image, mask: np.ndarray, scale: tuple[float, float], *, rgb: tuple[int, int, int], dashed: bool
 ) -> None:
-    """Draw the outline of one mask (H, W) into the picture, in a window around it; smooth by drawing it enlarged."""
+    """Draw the outline of one mask (H, W) into the picture, in a window around it."""
     rows, columns = (np.flatnonzero(np.any(mask, axis=axis)) for axis in (1, 0))
     if not rows.size:
         return
     window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    left, top = math.floor(columns[0] * scale[1]) - 2, math.floor(rows[0] * scale[0]) - 2
+    corner = int(rows[0]), int(columns[0])
+    left_top, opacity = (_dashed if dashed else _solid)(window, corner, scale)
+    picture.paste(rgb, left_top, opacity)
+
+
+def _solid(
+    window: np.ndarray, corner: tuple[int, int], scale: tuple[float, float]
+) -> tuple[tuple[int, int], Image.Image]:
+    """Where the outline of a window goes, (left, top), and its opacity (L), by the distance to the border."""
+    top, left = (math.floor((first - 1) * step) for first, step in zip(corner, scale, strict=True))
+    height, width = (math.ceil((size + 2) * step) + 1 for size, step in zip(window.shape, scale, strict=True))
+    padded = Image.fromarray(np.pad(window, _PADDING).astype(np.uint8) * 255)
+    # What of the padded window lies under the pixels from (left, top) on, in fractions of its own pixels.
+    start = left / scale[1] - corner[1] + _PADDING, top / scale[0] - corner[0] + _PADDING
+    box = (*start, start[0] + width / scale[1], start[1] + height / scale[0])
+    half = np.asarray(padded.resize((width, height), Image.Resampling.BILINEAR, box), np.float32) - 127.5
+    slope = np.hypot(*np.gradient(half)) + 1e-3
+    distance_px = np.abs(half) / slope
+    opacity = np.clip(OUTLINE_WIDTH["solid"] / 2 + 0.5 + SOFTENING_PX - distance_px, 0, 1) * 255
+    return (left, top), Image.fromarray(opacity.astype(np.uint8))
+
+
+def _dashed(
+    window: np.ndarray, corner: tuple[int, int], scale: tuple[float, float]
+) -> tuple[tuple[int, int], Image.Image]:
+    """The same for a dashed outline; smooth by drawing it enlarged."""
+    left, top = math.floor(corner[1] * scale[1]) - 2, math.floor(corner[0] * scale[0]) - 2
     size = math.ceil(window.shape[1] * scale[1]) + 5, math.ceil(window.shape[0] * scale[0]) + 5
     enlarged = Image.new("L", (size[0] * SUBPIXELS, size[1] * SUBPIXELS))
     draw = ImageDraw.Draw(enlarged)
-    width = round(OUTLINE_WIDTH["dashed" if dashed else "solid"] * SUBPIXELS)
+    width = round(OUTLINE_WIDTH["dashed"] * SUBPIXELS)
     for contour in find_contours(np.pad(window, 1).astype(np.uint8), 0.5):
         # Centre of pixel i lies at i + 0.5; the padding took one pixel.
-        points_yx = (contour - 0.5 + [rows[0], columns[0]]) * scale
-        for line in _dashes(points_yx) if dashed else (points_yx,):
+        for line in _dashes((contour - 0.5 + corner) * scale):
             xy = ((line[:, ::-1] - [left, top]) * SUBPIXELS).ravel().tolist()
             draw.line(xy, fill=255, width=width, joint="curve")
-    picture.paste(rgb, (left, top), enlarged.reduce(SUBPIXELS))
+    return (left, top), enlarged.reduce(SUBPIXELS)
 
 
 def _dashes(points_yx: np.ndarray) -> Iterator[np.ndarray]:
@@ -192,36 +272,3 @@ def _dashes(points_yx: np.ndarray) -> Iterator[np.ndarray]:
     for start in np.arange(count) * period:
         inside = np.linspace(start, start + period * DASH_PX[0] / sum(DASH_PX), 6)
         yield np.stack([np.interp(inside, along, points_yx[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def _write(picture: Image.Image, text: str, left_top: tuple[int, int], room_px: int) -> None:
-    """Write one line, cut to its room."""
-    font = ImageFont.load_default(FONT_PX)
-    while text and font.getlength(text) > room_px:
-        text = text[:-1]
-    left, top = left_top
-    ImageDraw.Draw(picture).text((left, top + LINE_PX // 2), text, fill=TEXT, font=font, anchor="lm")
-
-
-def _with_legend(sheet: Image.Image, *, outlines: bool) -> Image.Image:
-    """Add the line of colours below; in as many lines as a narrow sheet needs."""
-    font = ImageFont.load_default(FONT_PX)
-    entries = [(organ.name.replace("_", " "), organ.rgb, False) for organ in ORGANS]
-    if outlines:
-        entries += [("prediction", TEXT, False), ("truth", TEXT, True)]
-    places, left, line = [], 2 * GAP_PX, 0
-    for text, _, _ in entries:
-        width = 24 + math.ceil(font.getlength(text)) + 16
-        if left > 2 * GAP_PX and left + width > sheet.width:
-            left, line = 2 * GAP_PX, line + 1
-        places.append((left, sheet.height + line * LINE_PX))
-        left += width
-    whole = Image.new("RGB", (sheet.width, sheet.height + (line + 1) * LINE_PX), BACKGROUND)
-    whole.paste(sheet)
-    draw = ImageDraw.Draw(whole)
-    for (text, rgb, dashed), (x, top) in zip(entries, places, strict=True):
-        middle = top + LINE_PX // 2
-        for start, end in ((0, 7), (11, 18)) if dashed else ((0, 18),):
-            draw.line((x + start, middle, x + end, middle), fill=rgb, width=3 if rgb != TEXT else 2)
-        _write(whole, text, (x + 24, top), sheet.width - x - 24)
-    return whole

@@ -6,6 +6,7 @@ Format: https://nifti.nimh.nih.gov/nifti-1/documentation/nifti1fields
 
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ import numpy as np
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS, to_label_map
+from monai_gi.provenance import INTENDED_USE, Provenance
+from monai_gi.scan import Scan
 from monai_gi.writers.scan_names import check_name
 
 OVERLAP_RULE = "Overlaps: " + " over ".join(reversed(LABEL_MAP_PRIORITY))
+_NOTE = "research use only"  # descrip holds 79 characters
 _SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT
 _FAST = 1
 
@@ -38,18 +42,62 @@ def write_nifti(folder: str | Path, scan_id: str, masks: np.ndarray, affine: np.
     """
     _check(scan_id, masks, affine)
     inside = masks if masks.dtype == bool else masks != 0
-    folder = Path(folder)
+    return _write(Path(folder), scan_id, inside, affine)
+
+
+def write_scan_nifti(
+    folder: str | Path, scan: Scan, masks: np.ndarray, provenance: Provenance | None = None
+) -> list[Path]:
+    """Write the masks of a scan as `write_nifti` does, on a lattice without gaps, and say what made them.
+
+    Args:
+        folder: made where it is missing; files of these names are replaced.
+        scan: gives name, affine and slice numbers.
+        masks: (C, H, W, D) bool, channel c is ORGANS[c], slice d stands at scan.slice_numbers[d]. In the files the
+            third axis is the slice number, N = last number + 1; slices missing from the scan are empty there, and the
+            JSON lists them as `missing_slices`, because nobody looked at them.
+        provenance: stands in the JSON; None leaves it out.
+
+    Returns:
+        The files, the JSON last.
+
+    Raises:
+        ValueError: masks of another shape than the scan, or a scan whose name can not name files.
+    """
+    wanted = (len(ORGANS), *scan.voxels.shape)
+    if masks.shape != wanted:
+        raise ValueError(f"masks: shape {masks.shape}, wanted {wanted} as the scan")
+    _check(scan.name, masks, scan.affine)
+    numbers = scan.slice_numbers
+    missing = np.setdiff1d(np.arange(numbers[-1] + 1), numbers)
+    lattice = masks if masks.dtype == bool else masks != 0
+    if missing.size:
+        lattice = np.zeros((*masks.shape[:3], int(numbers[-1]) + 1), dtype=bool)
+        lattice[..., numbers] = masks
+    facts: dict[str, Any] = {"intended_use": INTENDED_USE, "missing_slices": missing.tolist()}
+    if provenance is not None:
+        facts["made_by"] = provenance._asdict()
+    return _write(Path(folder), scan.name, lattice, scan.affine, note=f"; {_NOTE}", facts=facts)
+
+
+def _write(
+    folder: Path,
+    scan_id: str,
+    masks: np.ndarray,
+    affine: np.ndarray,
+    *,
+    note: str = "",
+    facts: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """One file an organ, the label map and the JSON."""
     files = [
-        write_whole(folder / f"{scan_id}_{organ}.nii.gz", _nifti_gz(mask.astype(np.uint8), affine, organ))
-        for organ, mask in zip(ORGAN_NAMES, inside, strict=True)
+        write_whole(folder / f"{scan_id}_{organ}.nii.gz", _nifti_gz(mask.astype(np.uint8), affine, organ + note))
+        for organ, mask in zip(ORGAN_NAMES, masks, strict=True)
     ]
-    files.append(
-        write_whole(
-            folder / f"{scan_id}_labels.nii.gz", _nifti_gz(to_label_map(inside)[0], affine, OVERLAP_RULE, top=3)
-        )
-    )
-    text = json.dumps(_description(scan_id, inside), indent=2) + "\n"
-    return [*files, write_whole(folder / f"{scan_id}_labels.json", text.encode())]
+    labels = _nifti_gz(to_label_map(masks)[0], affine, OVERLAP_RULE + note, top=len(ORGANS))
+    files.append(write_whole(folder / f"{scan_id}_labels.nii.gz", labels))
+    text = json.dumps({**_description(scan_id, masks), **(facts or {})}, indent=2) + "\n"
+    return [*files, write_whole(folder / f"{scan_id}_labels.json", text)]
 
 
 def _check(scan_id: str, masks: np.ndarray, affine: np.ndarray) -> None:
