@@ -4,10 +4,12 @@ Masks are NumPy bool arrays (C, H, W, D), channel c is ORGANS[c]; nothing here i
 """
 
 from monai_gi.metrics.bootstrap import CaseBootstrap, CaseRatio, Interval
+from monai_gi.metrics.comparison import Comparison, compare_masks
 from monai_gi.metrics.contest import VARIANT_RULES, first_place_hausdorff, unit_cube_hausdorff
 from monai_gi.metrics.macro_f1 import MACRO_F1_RULE, confusion, macro_f1
 from monai_gi.metrics.measures import contest_score
 from monai_gi.metrics.overlap import EMPTY_RULES, dice, dice_from_counts, iou, iou_from_counts
+from monai_gi.metrics.path_length import added_path_length
 from monai_gi.metrics.report import scores_table
 from monai_gi.metrics.scores import DEFAULT_TOLERANCE_MM, ScanScores, score_scan
 from monai_gi.metrics.summary import summarise
@@ -21,9 +23,12 @@ __all__ = [
     "VARIANT_RULES",
     "CaseBootstrap",
     "CaseRatio",
+    "Comparison",
     "Interval",
     "ScanScores",
     "SurfaceScores",
+    "added_path_length",
+    "compare_masks",
     "confusion",
     "contest_score",
     "dice",
