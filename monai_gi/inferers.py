@@ -1,6 +1,6 @@
 """Inferers for 2.5D networks: volumes (B, 1, H, W, D) to logits (B, C, H, W, D), stack by stack along D."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -102,7 +102,7 @@ class StackedSliceInferer(Inferer):
         inputs: torch.Tensor,
         network: Network,
         *args: Any,
-        slices: Sequence[int] | None = None,
+        slices: Sequence[int] | np.ndarray | None = None,
         **kwargs: Any,
     ) -> torch.Tensor:
         """Compute logits of whole scans.
@@ -123,42 +123,57 @@ class StackedSliceInferer(Inferer):
         """
         if inputs.ndim != 5 or inputs.shape[1] != 1 or inputs.shape[-1] == 0:
             raise ValueError(f"inputs: shape {tuple(inputs.shape)}, wanted (B, 1, H, W, D) with D of 1 or more")
-        numbers = np.arange(inputs.shape[-1]) if slices is None else np.asarray(slices, dtype=np.int64)
-        if len(numbers) != inputs.shape[-1]:
-            raise ValueError(f"slices: {len(numbers)} numbers for {inputs.shape[-1]} slices")
+        output = torch.empty(0)
+        for b, volume in enumerate(_plain(inputs)[:, 0]):
+            for group, passes in self.passes(volume, network, *args, slices=slices, **kwargs):
+                logits = _logits_of_mean(passes)
+                if output.numel() == 0:  # the first logits tell C
+                    shape = (len(inputs), logits.shape[1], *volume.shape)
+                    output = torch.empty(shape, device=self.device or inputs.device)
+                output[b, ..., group] = logits.permute(1, 2, 3, 0).to(output.device)
+        return MetaTensor(output).copy_meta_from(inputs) if isinstance(inputs, MetaTensor) else output
+
+    def passes(
+        self,
+        volume: torch.Tensor,
+        network: Network,
+        *args: Any,
+        slices: Sequence[int] | np.ndarray | None = None,
+        **kwargs: Any,
+    ) -> Iterator[tuple[slice, list[torch.Tensor]]]:
+        """Compute logits of one scan a few slices after the other, the flipped passes apart.
+
+        Args:
+            volume: (H, W, D), float, scaled to 0..1; nothing is copied where its memory is ordered by slices.
+            network: stacks (n, K, h, w) in, logits (n, C, h, w) out.
+            *args: passed to the network.
+            slices: as when called.
+            **kwargs: passed to the network.
+
+        Yields:
+            tuple[slice, list[torch.Tensor]]: positions in D, and the logits (n, C, H, W), float32, of these n slices on
+                the network's device: those of the slices as they are, then those of each of `flips`, turned back.
+
+        Raises:
+            ValueError: there are not as many slices as `slices`.
+            TypeError: the network returns several tensors.
+        """
+        numbers = np.arange(volume.shape[-1]) if slices is None else np.asarray(slices, dtype=np.int64)
+        if len(numbers) != volume.shape[-1]:
+            raise ValueError(f"slices: {len(numbers)} numbers for {volume.shape[-1]} slices")
         positions = torch.from_numpy(neighbour_positions(numbers, self.offsets))
+        planes = volume.permute(2, 0, 1).contiguous()
 
         def predict(stacks: torch.Tensor) -> torch.Tensor:
             return _one_tensor(network(stacks, *args, **kwargs))
 
-        with torch.no_grad():
-            logits = self._infer(_plain(inputs), predict, positions, _device_of(network, inputs))
-        return MetaTensor(logits).copy_meta_from(inputs) if isinstance(inputs, MetaTensor) else logits
-
-    def _infer(
-        self, volumes: torch.Tensor, predict: Network, positions: torch.Tensor, network_device: torch.device
-    ) -> torch.Tensor:
-        """Fill one result, made when the first logits tell C."""
-        output = torch.empty(0)
-        for b, volume in enumerate(volumes[:, 0]):
-            planes = volume.permute(2, 0, 1).contiguous()
-            for first in range(0, len(planes), self.sw_batch_size):
-                group = positions[first : first + self.sw_batch_size].to(planes.device)
-                logits = self._with_flips(planes[group].to(network_device, torch.float32), predict)
-                if output.numel() == 0:
-                    shape = (len(volumes), logits.shape[1], *volume.shape)
-                    output = torch.empty(shape, device=self.device or volumes.device)
-                output[b, ..., first : first + len(group)] = logits.permute(1, 2, 3, 0).to(output.device)
-        return output
-
-    def _with_flips(self, stacks: torch.Tensor, predict: Network) -> torch.Tensor:
-        logits = self._windows(stacks, predict)
-        if not self.flips:
-            return logits
-        total = logits.sigmoid()
-        for axes in self.flips:
-            total += self._windows(stacks.flip(axes), predict).flip(axes).sigmoid()
-        return (total / (1 + len(self.flips))).logit(eps=1e-6)
+        for first in range(0, len(planes), self.sw_batch_size):
+            group = positions[first : first + self.sw_batch_size].to(planes.device)
+            with torch.no_grad():
+                stacks = planes[group].to(_device_of(network, volume), torch.float32)
+                passes = [self._windows(stacks, predict)]
+                passes += [self._windows(stacks.flip(axes), predict).flip(axes) for axes in self.flips]
+            yield slice(first, first + len(group)), passes
 
     def _windows(self, stacks: torch.Tensor, predict: Network) -> torch.Tensor:
         """Logits (n, C, H, W) of stacks (n, K, H, W)."""
@@ -199,6 +214,13 @@ def autocast(amp: str, device: torch.device) -> AbstractContextManager:
     if amp == "device":
         amp = "fp16" if device.type == "cuda" else "bf16"
     return torch.autocast(device.type, AMP_DTYPES[amp])
+
+
+def _logits_of_mean(passes: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Logits of the mean probability of several passes; of one pass, its own."""
+    if len(passes) == 1:
+        return passes[0]
+    return (sum(logits.sigmoid() for logits in passes) / len(passes)).logit(eps=1e-6)  # type: ignore[union-attr]
 
 
 def _check_settings(

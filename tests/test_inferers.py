@@ -123,6 +123,21 @@ def test_flips_average_the_probabilities(scan):
     torch.testing.assert_close(both.sigmoid(), wanted)
 
 
+def test_passes_come_group_by_group_and_apart(scan):
+    network, volume = Recorder(), scan[0, 0]
+    inferer = StackedSliceInferer(32, sw_batch_size=2, flips=("left_right", "up_down"))
+    groups = list(inferer.passes(volume, network, slices=[1, 2, 4, 5, 6]))
+    assert [group for group, _ in groups] == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    plain = StackedSliceInferer(32)
+    for place, axes in enumerate([(), (3,), (2,)]):
+        wanted = plain(scan[:1].flip(axes), network, slices=[1, 2, 4, 5, 6]).flip(axes)[0]
+        found = torch.cat([passes[place] for _, passes in groups])
+        torch.testing.assert_close(found.permute(1, 2, 3, 0), wanted)
+    assert not found.requires_grad
+    with pytest.raises(ValueError, match="slices: 1 numbers for 5 slices"):
+        next(inferer.passes(volume, network, slices=[1]))
+
+
 def test_certain_networks_keep_finite_logits_with_flips(scan):
     logits = StackedSliceInferer(32, flips=("both",))(scan, Recorder(), shift=500.0)
     assert torch.isfinite(logits).all()

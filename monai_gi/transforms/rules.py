@@ -103,7 +103,7 @@ def apply_organ_rules(probabilities: torch.Tensor, rules: OrganRules) -> torch.T
     if probabilities.ndim == 3 and max(rules.min_slices) > 1:
         raise ValueError(f"min_slices {rules.min_slices} needs whole scans (C, H, W, D), got one slice (C, H, W)")
     scan = probabilities if probabilities.ndim == 4 else probabilities[..., None]
-    masks = torch.zeros(scan.shape, dtype=torch.bool, device=scan.device)
+    masks = torch.zeros_like(scan, dtype=torch.bool)  # in the memory order of the input
     if masks.numel() == 0:
         return masks.reshape(probabilities.shape)
     for channel, (threshold, min_region_px, presence, min_slices) in enumerate(zip(*rules, strict=True)):
