@@ -148,3 +148,36 @@ def read_slices(paths: Sequence[str | Path], threads: int = THREADS) -> list[np.
         if pixels.dtype != slices[0].dtype:
             raise DataError(path, f"{pixels.dtype}, but {slices[0].dtype} in {paths[0]}: one scan has one type")
     return slices
+
+
+def slice_affine(spacing_mm: Sequence[float]) -> np.ndarray:
+    """Affine (4, 4), float64, from (row, column, slice) indices to RAS mm; the first voxel is the origin.
+
+    >>> (slice_affine((1.5, 2.0, 3.0)) @ [1, 1, 1, 1]).tolist()
+    [-2.0, -1.5, -3.0, 1.0]
+    """
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    affine[1, 0], affine[0, 1], affine[2, 2] = (-length for length in spacing_mm)
+    return affine
+
+
+def pixel_spacing_mm(paths: Sequence[Path]) -> tuple[float, float]:
+    """(row, column) by the names of one scan's slices; 1 mm where the names tell nothing.
+
+    Args:
+        paths: at least one.
+
+    Returns:
+        Millimetres.
+
+    Raises:
+        DataError: the names disagree.
+    """
+    names = [parse_slice_name(path.name) for path in paths]
+    first = names[0].spacing_mm if names[0] else (1.0, 1.0)
+    for path, name in zip(paths, names, strict=True):
+        spacing = name.spacing_mm if name else (1.0, 1.0)
+        if spacing != first:
+            raise DataError(path, f"pixels of {spacing} mm by its name, but {first} in {paths[0]}: one scan has one")
+    return first

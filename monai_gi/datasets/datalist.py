@@ -6,7 +6,7 @@ Layout: https://docs.monai.io/en/stable/data.html#decathlon-datalist; each train
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 DATALIST_NAME = "datalist.json"
 ITEM_KEYS = ("id", "group", "scan", "slice", "image", "label", "size", "spacing_mm", "fold")
+UW_MADISON = {
+    "name": "UW-Madison GI Tract",
+    "description": "Slices of abdominal MR with run lengths by organ: 1-based, row-major, several organs a pixel",
+    "reference": "https://doi.org/10.1016/j.dib.2024.111159",
+    "modality": {"0": "MRI"},
+}
 _NAMED = 3
 
 
@@ -47,7 +53,12 @@ def write_index(
 
 
 def write_datalist(
-    path: str | Path, items: Sequence[dict[str, Any]], root: str | Path, *, left_out: Sequence[dict[str, Any]] = ()
+    path: str | Path,
+    items: Sequence[dict[str, Any]],
+    root: str | Path,
+    *,
+    left_out: Sequence[dict[str, Any]] = (),
+    about: Mapping[str, Any] = UW_MADISON,
 ) -> None:
     """Write slice items as a MONAI datalist; the file is there whole or not at all.
 
@@ -57,12 +68,10 @@ def write_datalist(
         root: the data set's folder; paths are written relative to it, with forward slashes. An image outside it
             is a ValueError.
         left_out: {"scan", "slices", "source"} of each scan left out.
+        about: `name`, `description`, `reference` and `modality` of the data set.
     """
     content = {
-        "name": "UW-Madison GI Tract",
-        "description": "Slices of abdominal MR with run lengths by organ: 1-based, row-major, several organs a pixel",
-        "reference": "https://doi.org/10.1016/j.dib.2024.111159",
-        "modality": {"0": "MRI"},
+        **about,
         "labels": {"0": "background", **{str(organ.index): organ.name for organ in ORGANS}},
         "numTraining": len(items),
         "numTest": 0,

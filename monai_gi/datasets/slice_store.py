@@ -39,6 +39,8 @@ class SliceStoreDataset(Dataset):
         upper: percent of a scan's pixels that do not turn white.
         cache_rate: share of the slices, 0 to 1, kept in memory.
         seed: of the random crops.
+        expand: brings a list that holds something else than slices, such as volumes, to slice items
+            (`monai_gi.plain_lists.PlainLists`).
         random_crop: place the crop of a larger slice at random, anew each epoch; else at the centre.
         progress: show a bar with the end time while building.
 
@@ -60,6 +62,7 @@ class SliceStoreDataset(Dataset):
         upper: float = 99.5,
         cache_rate: float = 0.0,
         seed: int = 0,
+        expand: Callable[[Sequence[Mapping[str, Any]]], Sequence[Mapping[str, Any]]] | None = None,
         random_crop: bool = True,
         progress: bool = True,
     ) -> None:
@@ -67,7 +70,7 @@ class SliceStoreDataset(Dataset):
             raise ValueError(f"cache_rate: {cache_rate}, wanted a share from 0 to 1")
         if len(roi_size) != 2 or min(roi_size) < 1:
             raise ValueError(f"roi_size: {tuple(roi_size)}, wanted (height, width) in pixels")
-        self.data = data
+        self.data = data if expand is None else expand(data)
         self.transform = _deterministic(transform)
         self.roi_size = (int(roi_size[0]), int(roi_size[1]))
         self.seed, self.epoch, self.random_crop = seed, 0, random_crop

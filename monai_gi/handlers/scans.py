@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from monai.engines import Workflow
 
 from monai_gi.labels import ORGANS
-from monai_gi.readers import slice_affine
+from monai_gi.slices import slice_affine
 
 
 class Scan(NamedTuple):

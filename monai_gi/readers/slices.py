@@ -13,8 +13,7 @@ from monai.config import PathLike
 from monai.data import ImageReader
 from monai.utils import MetaKeys, SpaceKeys
 
-from monai_gi.errors import DataError
-from monai_gi.slices import THREADS, SliceName, parse_slice_name, read_slices
+from monai_gi.slices import THREADS, SliceName, parse_slice_name, pixel_spacing_mm, read_slices, slice_affine
 
 
 class SliceReader(ImageReader):
@@ -80,31 +79,14 @@ class SliceReader(ImageReader):
         return pixels, meta
 
 
-def slice_affine(spacing_mm: Sequence[float]) -> np.ndarray:
-    """Affine (4, 4), float64, from (row, column, slice) indices to RAS mm; the first voxel is the origin.
-
-    >>> (slice_affine((1.5, 2.0, 3.0)) @ [1, 1, 1, 1]).tolist()
-    [-2.0, -1.5, -3.0, 1.0]
-    """
-    affine = np.eye(4)
-    affine[:3, :3] = 0
-    affine[1, 0], affine[0, 1], affine[2, 2] = (-length for length in spacing_mm)
-    return affine
-
-
 def _paths(data: Sequence[PathLike] | PathLike) -> tuple[Path, ...]:
     return (Path(data),) if isinstance(data, str | os.PathLike) else tuple(Path(path) for path in data)
 
 
 def _spacing_mm(paths: Sequence[Path], slice_spacing_mm: float) -> tuple[float, float, float]:
-    """(row, column, slice); pixels of 1 mm where the names tell nothing."""
+    """(row, column, slice)."""
     names = [parse_slice_name(path.name) for path in paths]
-    first = names[0].spacing_mm if names[0] else (1.0, 1.0)
-    for path, name in zip(paths, names, strict=True):
-        spacing = name.spacing_mm if name else (1.0, 1.0)
-        if spacing != first:
-            raise DataError(path, f"pixels of {spacing} mm by its name, but {first} in {paths[0]}: one scan has one")
-    return (*first, slice_spacing_mm * _slice_step(names))
+    return (*pixel_spacing_mm(paths), slice_spacing_mm * _slice_step(names))
 
 
 def _slice_step(names: Sequence[SliceName | None]) -> int:

@@ -1,0 +1,261 @@
+"""What scans an input holds, found out by the content of its files: DICOM, NIfTI, slices of UW-Madison, one picture.
+
+Names of files are looked at only where they carry what the content lacks (slices of UW-Madison).
+Files and folders whose names begin with a dot are passed over.
+"""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from monai_gi.dicom.series import Series, find_series
+from monai_gi.errors import DataError
+from monai_gi.readers.dicom import read_series
+from monai_gi.readers.pictures import PNG_START, TIFF_STARTS, picture_size, read_picture, read_scan_slices
+from monai_gi.readers.volumes import is_nifti, read_volume, volume_size
+from monai_gi.scan import Scan
+from monai_gi.slices import parse_slice_name
+
+_START_BYTES = 1024
+_DICOM_MARK = slice(128, 132)
+_LONGEST_NAME = 64
+_READABLE = (
+    "a folder of DICOM series, one DICOM file, NIfTI files (.nii, .nii.gz), folders of slices named like "
+    "case1/case1_day0/scans/slice_0001_266_266_1.50_1.50.png, or one grey PNG or TIFF can be read"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One scan that can be read.
+
+    Attributes:
+        kind: "dicom", "nifti", "uw-madison" or "picture".
+        name: plain file name, unique in its input: the series' UID, the file's stem, or `case1_day0`.
+        files: what will be read.
+        size: (rows, columns) by the headers.
+        slices: how many, by the headers.
+        series: of DICOM; else None.
+    """
+
+    kind: str
+    name: str
+    files: tuple[Path, ...]
+    size: tuple[int, int]
+    slices: int
+    series: Series | None = None
+
+
+def find_sources(path: str | Path, series_uid: str | None = None) -> list[Source]:
+    """Find out what a file or folder holds; headers are read, never pixels.
+
+    All series of images are listed, also those that nobody would contour (localizers, other modalities): the caller
+    chooses. In a folder single pictures are no scans.
+
+    Args:
+        path: a file, or a folder at any depth above scans.
+        series_uid: take this DICOM series alone.
+
+    Returns:
+        At least one source: DICOM by UID, then NIfTI, then slices, then a picture, each by name.
+
+    Raises:
+        DataError: nothing there is a scan, or the series is not there; the text says what was found.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(path, f"no such file or folder; {_READABLE}")
+    files = {file: file_kind(file) for file in (_walk(path) if path.is_dir() else [path])}
+    found = _series(path) if {"dicom", "other"} & set(files.values()) else []
+    if series_uid is not None:
+        return _pick(path, found, series_uid)
+    found += [_volume(file) for file, kind in files.items() if kind == "nifti"]
+    if path.is_dir():
+        found += _scan_folders([file for file, kind in files.items() if kind == "png"])
+    elif files[path] in ("png", "tiff"):
+        found.append(Source("picture", _picture_name(path), (path,), picture_size(path), 1))
+    if not found:
+        raise DataError(path, f"{_nothing_found(files)}; {_READABLE}")
+    return _named_apart(path, found)
+
+
+def read_source(source: Source, allow_gaps: bool = False) -> Scan:
+    """Read a scan.
+
+    Args:
+        source: of `find_sources`.
+        allow_gaps: take DICOM series and slices of UW-Madison with missing slices.
+
+    Returns:
+        The scan under the source's name.
+
+    Raises:
+        DataError: the data are damaged or refused; each reader names its reasons.
+        ValueError: the source is of an unknown kind.
+    """
+    if source.series is not None:
+        return read_series(source.series, allow_gaps=allow_gaps, name=source.name)
+    if source.kind == "nifti":
+        return read_volume(source.files[0], source.name)
+    if source.kind == "uw-madison":
+        return read_scan_slices(source.files, source.name, allow_gaps=allow_gaps)
+    if source.kind == "picture":
+        return read_picture(source.files[0], source.name)
+    raise ValueError(f"source.kind: {source.kind!r}, wanted nifti, uw-madison, picture, or dicom with its series")
+
+
+def file_kind(path: Path) -> str:
+    """What a file is by its first bytes.
+
+    Args:
+        path: any file.
+
+    Returns:
+        "dicom" (with the mark of PS3.10, section 7.1), "nifti", "png", "tiff", "text", or "other", which may be DICOM
+        without its mark.
+
+    Raises:
+        DataError: the file can not be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(_START_BYTES)
+    except OSError as error:
+        raise DataError(path, f"can not be read: {error.strerror}") from error
+    if start[_DICOM_MARK] == b"DICM":
+        return "dicom"
+    if is_nifti(start):
+        return "nifti"
+    if start.startswith(PNG_START):
+        return "png"
+    if start.startswith(TIFF_STARTS):
+        return "tiff"
+    return "other" if b"\x00" in start else "text"
+
+
+def plain_name(text: str) -> str:
+    """Text as the name of a file or folder.
+
+    >>> plain_name("../MR abdomen (2).v1")
+    'MR_abdomen_2_.v1'
+
+    Args:
+        text: anything.
+
+    Returns:
+        Letters, digits, dots, dashes and underscores of ASCII, not beginning with a dot; "scan" where none is left.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[-_LONGEST_NAME:].lstrip("._-") or "scan"
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files below a folder, sorted, links followed but no folder entered twice."""
+    entered: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        if os.path.realpath(here) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(here))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (
+            Path(here, name) for name in sorted(files) if not name.startswith(".") and Path(here, name).is_file()
+        )
+
+
+def _series(path: Path) -> list[Source]:
+    found = sorted(find_series(path), key=lambda series: series.uid)
+    return [
+        Source(
+            "dicom",
+            plain_name(series.uid),
+            tuple(dict.fromkeys(frame.path for frame in series.frames)),
+            series.frames[0].size,
+            len(series.frames),
+            series,
+        )
+        for series in found
+    ]
+
+
+def _pick(path: Path, found: Sequence[Source], uid: str) -> list[Source]:
+    chosen = [source for source in found if source.series is not None and source.series.uid == uid]
+    if chosen:
+        return chosen
+    there = [f"{source.series.uid} ({source.series.modality}, {source.slices})" for source in found if source.series]
+    listed = f"there are (modality, slices): {', '.join(there)}" if there else "no DICOM series is there"
+    raise DataError(path, f"series {uid} asked for; {listed}")
+
+
+def _volume(path: Path) -> Source:
+    rows, columns, slices = volume_size(path)
+    return Source(
+        "nifti", plain_name(re.sub(r"(\.nii)?(\.gz)?$|\.[^.]*$", "", path.name)), (path,), (rows, columns), slices
+    )
+
+
+def _scan_folders(pictures: Sequence[Path]) -> list[Source]:
+    folders: dict[Path, list[tuple[int, Path]]] = {}
+    sizes = {}
+    for path in pictures:
+        parsed = parse_slice_name(path.name)
+        if parsed is not None:
+            folders.setdefault(path.parent, []).append((parsed.number, path))
+            sizes[path.parent] = parsed.size
+    return [
+        Source("uw-madison", _scan_name(folder), tuple(path for _, path in sorted(slices)), sizes[folder], len(slices))
+        for folder, slices in folders.items()
+    ]
+
+
+def _scan_name(folder: Path) -> str:
+    folder = folder.absolute()
+    return plain_name(folder.parent.name if folder.name == "scans" else folder.name)
+
+
+def _picture_name(path: Path) -> str:
+    """The stem; of a slice of UW-Madison its id, as the stem is the same in every scan."""
+    parsed, scan = parse_slice_name(path.name), _scan_name(path.parent)
+    if parsed is not None and re.fullmatch(r"case\d+_day\d+", scan):
+        return f"{scan}_slice_{parsed.number:04d}"
+    return plain_name(path.stem)
+
+
+def _nothing_found(files: dict[Path, str]) -> str:
+    counts = Counter(kind if kind in ("png", "tiff", "text", "dicom") else "unknown" for kind in files.values())
+    words = {
+        "png": "PNG not named like slices",
+        "tiff": "TIFF",
+        "text": "text",
+        "dicom": "DICOM without images",
+        "unknown": "of an unknown kind",
+    }
+    listed = ", ".join(f"{count} {words[kind]}" for kind, count in sorted(counts.items())) or "no file"
+    single = " Give one picture by its own path." if counts["png"] + counts["tiff"] else ""
+    return f"no scan found, but {listed}.{single}".removesuffix(".")
+
+
+def _named_apart(root: Path, sources: Sequence[Source]) -> list[Source]:
+    """Sources by kind and name; those that share a name get a hash of where they lie, the same in every run."""
+    counts = Counter(source.name.casefold() for source in sources)
+    named = [
+        replace(source, name=f"{source.name}-{_hash_of_place(root, source)}")
+        if counts[source.name.casefold()] > 1
+        else source
+        for source in sources
+    ]
+    order = ("dicom", "nifti", "uw-madison", "picture")
+    return sorted(named, key=lambda source: (order.index(source.kind), _natural(source.name)))
+
+
+def _hash_of_place(root: Path, source: Source) -> str:
+    place = os.path.relpath(source.files[0], root)
+    return hashlib.sha256(Path(place).as_posix().encode()).hexdigest()[:8]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Digits as numbers: case2 before case11."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
