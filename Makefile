@@ -15,6 +15,8 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet torch==2.13.0 -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .[all]
+	# An independent reader of RTSTRUCT for the tests; by its own wish it would bring OpenCV with a window system.
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt rt-utils
 	touch $@
 
 demo: $(INSTALLED)

@@ -3,9 +3,8 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from monai_gi import __version__
+from monai_gi import arguments
 from monai_gi.errors import DataError
 
 
@@ -16,18 +15,103 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `monai-gi`; the command line when None.
 
     Returns:
-        0 done, 2 bad input (one message, no traceback), 130 stopped with Ctrl-C.
+        0 done, 1 not as it should be (`inspect`), 2 bad input (one message, no traceback), 130 stopped with Ctrl-C.
     """
-    options = _parser().parse_args(argv)
+    options = arguments.parser().parse_args(argv)
     try:
-        options.verb(options)
+        return VERBS[options.verb](options) or 0
     except (DataError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped; the same line goes on where it can.", file=sys.stderr)
         return 130
-    return 0
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Contour scans with a bundle."""
+    from monai_gi.contouring import Request, contour, summary
+
+    request = Request(
+        bundle=options.bundle,
+        input=options.input,
+        output=options.output,
+        formats=tuple(dict.fromkeys(options.format or ())),
+        weights=options.weights,
+        device=options.device,
+        precision=options.precision,
+        tta=options.tta,
+        thresholds=tuple(options.threshold or ()),
+        series=options.series,
+        allow_gaps=options.allow_gaps,
+        overwrite=options.overwrite,
+        trust=options.trust,
+    )
+    print(summary(contour(request)))
+
+
+def series(options: argparse.Namespace) -> None:
+    """List the scans in a file or folder."""
+    from monai_gi.listing import scan_table
+
+    print(scan_table(options.input, show_patient=options.show_patient))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Score one contour set against another."""
+    from monai_gi.comparing import compare_files
+
+    comparison = compare_files(
+        options.a, options.b, series=options.series, tolerance_mm=options.tolerance, output=options.output
+    )
+    print(comparison.table())
+
+
+def pack(options: argparse.Namespace) -> None:
+    """Pack a bundle for others."""
+    from monai_gi.sharing.pack import pack as pack_bundle
+
+    max_bytes = int(options.max_megabytes * 1e6)
+    path = pack_bundle(
+        options.bundle,
+        options.weights,
+        options.output,
+        sign=options.sign,
+        allow=options.allow,
+        max_bytes=max_bytes,
+        overwrite=options.overwrite,
+    )
+    print(f"{path}: packed. Check it as its receiver would: monai-gi inspect {path}")
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Check a bundle before anything of it runs."""
+    from monai_gi.sharing.inspection import inspect as inspect_bundle
+
+    inspection = inspect_bundle(options.bundle, public_key=options.key)
+    print(inspection)
+    return 0 if inspection.ok else 1
+
+
+def index_uw_madison(options: argparse.Namespace) -> None:
+    """Check a data set and write its datalist."""
+    from monai_gi.datasets.datalist import write_index
+
+    report = write_index(
+        options.dataset_dir,
+        options.output,
+        folds=options.folds,
+        seed=options.seed,
+        keep_known_bad=options.keep_known_bad,
+    )
+    print(report)
+
+
+def index_dicom(options: argparse.Namespace) -> None:
+    """Turn contoured DICOM series into training data."""
+    from monai_gi.importing import index_dicom as index
+
+    print(index(options.dicom_dir, options.output, names=options.name, folds=options.folds, seed=options.seed))
 
 
 def phantom_uw_madison(options: argparse.Namespace) -> None:
@@ -45,18 +129,19 @@ def phantom_uw_madison(options: argparse.Namespace) -> None:
     print(f"{options.dir}: drawn. Train on it with --dataset_dir {options.dir}")
 
 
-def index_uw_madison(options: argparse.Namespace) -> None:
-    """Check a data set and write its datalist."""
-    from monai_gi.datasets.datalist import write_index
+def phantom_dicom(options: argparse.Namespace) -> None:
+    """Draw MR series as DICOM."""
+    from monai_gi.drawing import draw_dicom
 
-    report = write_index(
-        options.dataset_dir,
-        options.output,
-        folds=options.folds,
+    folders = draw_dicom(
+        options.dir,
+        kinds=tuple(options.kind or ("axial",)),
+        patients=options.patients,
+        slices=options.slices,
         seed=options.seed,
-        keep_known_bad=options.keep_known_bad,
+        contours=options.contours,
     )
-    print(report)
+    print(f"{options.dir}: {len(folders)} series drawn. List them with: monai-gi series {options.dir}")
 
 
 def render_bundles(options: argparse.Namespace) -> None:
@@ -67,48 +152,10 @@ def render_bundles(options: argparse.Namespace) -> None:
     print("\n".join(map(str, changed)) or "every bundle is as its source renders it")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="monai-gi", description="From MR scans to stomach and bowel contours.")
-    parser.add_argument("--version", action="version", version=f"monai-gi {__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    _add_phantom(verbs)
-    _add_index(verbs)
-    render = verbs.add_parser("render-bundles", help="write bundles/NAME from bundles/source")
-    render.add_argument("--source", type=Path, default=Path("bundles/source"))
-    render.set_defaults(verb=render_bundles)
-    return parser
-
-
-def _add_phantom(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    kinds = verbs.add_parser("phantom", help="draw a data set to try things on").add_subparsers(
-        required=True, metavar="KIND"
+VERBS = {
+    verb.__name__: verb
+    for verb in (
+        predict, series, compare, pack, inspect, index_uw_madison, index_dicom, phantom_uw_madison, phantom_dicom,
+        render_bundles,
     )
-    kind = kinds.add_parser(
-        "uw-madison",
-        help="abdominal MR slices with run lengths, in the contest's layout",
-        epilog="example: monai-gi phantom uw-madison data/phantom --cases 6",
-    )
-    kind.add_argument("dir", type=Path, metavar="DIR", help="a new or empty folder")
-    kind.add_argument("--cases", type=int, default=4)
-    kind.add_argument("--days", type=int, default=2, help="scans of each case")
-    kind.add_argument("--slices", type=int, default=24, help="slices of each scan")
-    kind.add_argument("--seed", type=int, default=0)
-    kind.add_argument("--full-size", action="store_true", help="144 slices a scan, as the real ones")
-    kind.set_defaults(verb=phantom_uw_madison)
-
-
-def _add_index(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    kinds = verbs.add_parser("index", help="check a data set and write its datalist").add_subparsers(
-        required=True, metavar="KIND"
-    )
-    kind = kinds.add_parser(
-        "uw-madison",
-        help="the contest's folder with train.csv and train/",
-        epilog="example: monai-gi index uw-madison data/uw-madison --output data/uw-madison/datalist.json",
-    )
-    kind.add_argument("dataset_dir", type=Path, metavar="DATASET_DIR")
-    kind.add_argument("--output", type=Path, required=True, help="the datalist JSON to write")
-    kind.add_argument("--folds", type=int, default=5)
-    kind.add_argument("--seed", type=int, default=0)
-    kind.add_argument("--keep-known-bad", action="store_true", help="keep the scans published as mislabelled")
-    kind.set_defaults(verb=index_uw_madison)
+}  # fmt: skip

@@ -1,0 +1,64 @@
+"""The table of `monai-gi series`: which scans an input holds and which can be contoured; patients only on request."""
+
+from pathlib import Path
+
+from monai_gi.dicom.geometry import arrange
+from monai_gi.errors import DataError, DataErrors
+from monai_gi.readers.dicom import is_localizer
+from monai_gi.readers.sources import Source, find_sources
+
+COLUMNS = ("scan", "kind", "slices", "size")
+PATIENT_COLUMNS = ("patient", "description")
+VERDICT = "can be contoured"
+
+
+def scan_table(path: Path, *, show_patient: bool = False) -> str:
+    """List the scans below a path, one line each.
+
+    Args:
+        path: a file or folder.
+        show_patient: add the patient's name and number and the series' description.
+
+    Returns:
+        Aligned text.
+
+    Raises:
+        DataError: there is no scan.
+    """
+    rows = [(*COLUMNS, *(PATIENT_COLUMNS if show_patient else ()), VERDICT)]
+    rows += [
+        (*_row(source), *(_patient(source) if show_patient else ()), _verdict(source)) for source in find_sources(path)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(source: Source) -> tuple[str, ...]:
+    kind = f"{source.kind} {source.series.modality}" if source.series else source.kind
+    return source.name, kind, str(source.slices), "x".join(map(str, source.size))
+
+
+def _verdict(source: Source) -> str:
+    """yes, or why not, in one line."""
+    if source.series is None:
+        return "yes"
+    if is_localizer(source.series):
+        return "no: a localizer"
+    try:
+        arrange(source.series)
+    except DataError as fault:
+        reasons = fault.problems if isinstance(fault, DataErrors) else (fault,)
+        return "no: " + "; ".join(str(reason) for reason in reasons)
+    return "yes"
+
+
+def _patient(source: Source) -> tuple[str, ...]:
+    """Read from the file only now, so that it never lies in memory unasked."""
+    if source.series is None:
+        return "", ""
+    from pydicom import dcmread
+
+    header = dcmread(source.series.frames[0].path, stop_before_pixels=True, specific_tags=["PatientName", "PatientID"])
+    return f"{header.get('PatientName', '')} {header.get('PatientID', '')}".strip(), source.series.description
