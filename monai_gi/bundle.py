@@ -119,18 +119,41 @@ def check_overrides(argv: Sequence[str] | None = None) -> None:
     Raises:
         DataError: names every unknown key and the nearest known one.
     """
-    argv = sys.argv if argv is None else argv
-    if Path(argv[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
+    options = _command_options(argv)
+    if not options:
         return
-    options = dict(_options(argv[1:]))
-    if "args_file" in options:
-        options = {**ConfigParser.load_config_file(options["args_file"]), **options}
     files = _file_list(options.get("config_file", []))
     config = ConfigParser.load_config_files(files)
-    reserved = set(inspect.signature(monai_bundle_run).parameters) - {"override"}
-    unknown = [key for key in options if key not in reserved and not _is_known(key, config)]
+    unknown = [key for key in options if key not in _OWN_OPTIONS and not _is_known(key, config)]
     if unknown:
         raise DataError(" and ".join(map(str, files)), "; ".join(_unknown_setting(key, config) for key in unknown))
+
+
+def overrides(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """What the command line set in place of the config's own values, so that a run can say which network it trained.
+
+    Args:
+        argv: the command line; `sys.argv` when None.
+
+    Returns:
+        Values as typed, by id with `#` between names; empty for any other program than `python -m monai.bundle`.
+    """
+    options = _command_options(argv)
+    return {key.replace("::", "#"): value for key, value in options.items() if key not in _OWN_OPTIONS}
+
+
+_OWN_OPTIONS = set(inspect.signature(monai_bundle_run).parameters) - {"override"}
+
+
+def _command_options(argv: Sequence[str] | None) -> dict[str, Any]:
+    """All options of a `python -m monai.bundle` command line, those of its args_file among them."""
+    argv = sys.argv if argv is None else argv
+    if Path(argv[0]).parts[-3:] != ("monai", "bundle", "__main__.py"):
+        return {}
+    options: dict[str, Any] = dict(_options(argv[1:]))
+    if "args_file" in options:
+        return {**ConfigParser.load_config_file(options["args_file"]), **options}
+    return options
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_gi.bundle import check_overrides, enough_for_processes, require_file
+from monai_gi.bundle import check_overrides, enough_for_processes, overrides, require_file
 from monai_gi.errors import DataError
 
 PROGRAM = str(Path("site-packages") / "monai" / "bundle" / "__main__.py")
@@ -52,6 +52,12 @@ def test_every_unknown_setting_is_named_at_once(config_file):
 )
 def test_known_ids_in_every_spelling_pass(config_file, override):
     check_overrides(command(config_file, override, "1"))
+
+
+def test_overrides_are_what_was_typed_without_the_options_of_monai_itself(config_file):
+    words = ["--train::trainer::max_epochs", "5", "--learning_rate=0.1"]
+    assert overrides(command(config_file, *words)) == {"train#trainer#max_epochs": "5", "learning_rate": "0.1"}
+    assert overrides(["pytest", "--learning_rate", "1"]) == {}
 
 
 @pytest.mark.parametrize("override", ["--train#trainr#max_epochs", "--train#handlers#7", "--train#new_section"])

@@ -32,7 +32,8 @@ def run(tmp_path, **arguments):
 
 def test_file_holds_settings_versions_device_and_command(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/python3", "-m", "monai.bundle", "--output_dir", "/home/bob/x y"])
-    report = run(tmp_path, data={"train": items()})
+    report = run(tmp_path, data={"train": items()}, overrides={"network_def#variant": "b1", "cache_dir": "/home/bob/c"})
+    assert report["overrides"] == {"network_def#variant": "b1", "cache_dir": "c"}
     assert report["settings"] == {"fold": 1, "dataset_dir": "gi tract"}
     assert report["command"] == "python -m monai.bundle --output_dir x y"
     assert report["versions"]["torch"] == metadata.version("torch")

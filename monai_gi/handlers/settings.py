@@ -35,6 +35,8 @@ class SettingsHandler:
         tensorboard_dir: as given to CurvesHandler; None writes no text there.
         network: its class, number of parameters and `init_weights_status` (how its weights began) are noted.
         data: lists of slice or scan items by side, `{"train": [...], "validation": [...]}`.
+        overrides: what the command line set in place of the config's values, by id; `monai_gi.sharing` reads from it
+            which network the weights are for.
     """
 
     def __init__(
@@ -44,8 +46,11 @@ class SettingsHandler:
         tensorboard_dir: str | Path | None = None,
         network: torch.nn.Module | None = None,
         data: Mapping[str, Sequence[dict]] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self.settings = settings
+        self.overrides = overrides or {}
         self.path = Path(output_dir) / "settings.json"
         self.tensorboard_dir = tensorboard_dir
         self.network = network
@@ -81,10 +86,11 @@ class SettingsHandler:
             engine: the engine that starts.
 
         Returns:
-            `settings`, `network`, `data`, `device`, `versions`, `command`; paths cut to their last names.
+            `settings`, `overrides`, `network`, `data`, `device`, `versions`, `command`; paths cut to their last names.
         """
         report = {
             "settings": self.settings,
+            "overrides": self.overrides,
             "network": None if self.network is None else describe_network(self.network),
             "data": {side: describe_items(items) for side, items in self.data.items()},
             "device": describe_device(engine.state.device),
