@@ -1,0 +1,130 @@
+"""What a contoured scan leaves in its folder: one writer a format, side by side, and `result.json` last."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monai_gi.plots import ClinicalSlices, clinical_sheet
+from monai_gi.predictor import Prediction
+from monai_gi.provenance import Provenance
+from monai_gi.scan import Scan
+from monai_gi.writers.dicom_seg import write_dicom_seg
+from monai_gi.writers.nifti import write_scan_nifti
+from monai_gi.writers.overlay import write_overlays
+from monai_gi.writers.result import slices_to_check, write_result
+from monai_gi.writers.rtstruct import write_rtstruct
+from monai_gi.writers.submission import submission_rows, write_part
+
+RESULT = "result.json"
+SUBMISSION = "submission"
+# Side by side on two cores: the slowest first.
+WRITING_ORDER = ("overlay", "dicom-seg", "rtstruct", "nifti", "submission")
+MOST_PLAIN = 6
+FORMATS_OF_KIND = {
+    "dicom": ("rtstruct", "dicom-seg", "nifti", "overlay"),
+    "nifti": ("nifti", "overlay"),
+    "uw-madison": ("submission", "nifti", "overlay"),
+    "picture": ("nifti", "overlay"),
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """A contoured scan.
+
+    Attributes:
+        scan: the scan.
+        prediction: of its voxels.
+        provenance: of the bundle.
+        settings: that it was predicted with.
+    """
+
+    scan: Scan
+    prediction: Prediction
+    provenance: Provenance
+    settings: Mapping[str, Any]
+
+
+def write_outputs(folder: Path, results: Results, formats: Collection[str], seconds: Mapping[str, float]) -> Path:
+    """Write one scan's results; a file is there whole or not at all, and `result.json` only when all others are.
+
+    Args:
+        folder: of the scan; made where it is missing.
+        results: what to write.
+        formats: of `FORMATS_OF_KIND` for the scan's kind.
+        seconds: of the stages before.
+
+    Returns:
+        `result.json`.
+
+    Raises:
+        DataError: a format needs a package that is not installed.
+    """
+    spent = {**seconds, **results.prediction.seconds}
+
+    def write(name: str) -> None:
+        start = time.perf_counter()
+        WRITERS[name](folder, results)
+        spent[f"write {name}"] = time.perf_counter() - start
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, sorted(formats, key=WRITING_ORDER.index)))
+    spent["write all"] = time.perf_counter() - start
+    return write_result(
+        folder / RESULT,
+        results.scan,
+        results.prediction.masks,
+        results.prediction.confidence,
+        results.provenance,
+        seconds=spent,
+        settings=results.settings,
+    )
+
+
+def _rtstruct(folder: Path, results: Results) -> None:
+    write_rtstruct(folder / "rtstruct.dcm", results.scan, results.prediction.masks, results.provenance)
+
+
+def _dicom_seg(folder: Path, results: Results) -> None:
+    write_dicom_seg(folder / "seg.dcm", results.scan, results.prediction.masks, results.provenance)
+
+
+def _nifti(folder: Path, results: Results) -> None:
+    write_scan_nifti(folder, results.scan, results.prediction.masks, results.provenance)
+
+
+def _submission(folder: Path, results: Results) -> None:
+    write_part(folder, SUBMISSION, submission_rows(results.scan.slice_names, results.prediction.masks))
+
+
+def _overlay(folder: Path, results: Results) -> None:
+    """A picture of each slice with an organ or a doubt, and the sheet of those to check first."""
+    scan, masks = results.scan, results.prediction.masks
+    checks = slices_to_check(scan, masks, results.prediction.confidence)
+    shown = np.union1d(np.flatnonzero(masks.any(axis=(0, 1, 2))), [check.position for check in checks]).astype(int)
+    slices = ClinicalSlices(scan, masks, results.prediction.window, shown.tolist())
+    captions = {check.position: check.name for check in checks} or _spread(shown, scan)
+    title = "To check first, worst first" if checks else "No slice stands out as doubtful"
+    write_overlays(folder, "overlay", slices, clinical_sheet(slices, captions, title=title))
+
+
+def _spread(positions: np.ndarray, scan: Scan) -> dict[int, str]:
+    """Some slices with organs, or of the whole scan where none has one, evenly spread; captions by position."""
+    among = positions if len(positions) else np.arange(len(scan.slice_names))
+    chosen = among[np.unique(np.linspace(0, len(among) - 1, MOST_PLAIN).round().astype(int))]
+    return {int(position): scan.slice_names[position] for position in chosen}
+
+
+WRITERS: dict[str, Callable[[Path, Results], None]] = {
+    "rtstruct": _rtstruct,
+    "dicom-seg": _dicom_seg,
+    "nifti": _nifti,
+    "submission": _submission,
+    "overlay": _overlay,
+}
