@@ -8,6 +8,7 @@ import torch
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.sharing.manifest import write_manifest
 from monai_gi.sharing.opening import open_bundle
+from tests.brightness_bundle import write_brightness_bundle
 from tests.hostile_zips import write_zip
 from tests.sharing_bundles import (
     CONFIG,
@@ -226,3 +227,37 @@ def test_zip_may_be_named_as_it_likes(packed, tmp_path):
         assert bundle.name == "small"
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
+
+
+def trained_with(tmp_path, overrides):
+    """A flat bundle, and weights of a wider kernel than its config says, with the run's settings.json beside them."""
+    bundle = write_brightness_bundle(tmp_path / "brightness")
+    run = tmp_path / "run"
+    run.mkdir()
+    torch.save(torch.nn.Conv2d(3, 3, 5).state_dict(), run / "model.pt")
+    (run / "settings.json").write_text(json.dumps({"overrides": overrides}))
+    return bundle, run / "model.pt"
+
+
+def test_flat_bundle_takes_the_network_that_the_run_of_its_weights_overrode(tmp_path):
+    overrides = {"network_def#kernel_size": "5", "roi_size": "[64, 48]", "learning_rate": "0.1"}
+    bundle, weights = trained_with(tmp_path, overrides)
+    with open_bundle(bundle, weights=weights) as opened:
+        assert opened.network.kernel_size == (5, 5)
+        assert opened.config["roi_size"] == [64, 48]
+    (weights.parent / "settings.json").unlink()
+    refused(bundle, "size mismatch|do not fit|shape", weights=weights)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"network_def#kernel_size": "$__import__('os').system('true')"},
+        {"network_def#_target_": "os.system"},
+        {"network_def": "{'_target_': 'os.system', 'command': 'true'}"},
+        {"network_def#kernel_size": "@device"},
+    ],
+)
+def test_overrides_of_a_run_that_would_execute_something_are_refused(tmp_path, overrides):
+    bundle, weights = trained_with(tmp_path, overrides)
+    refused(bundle, "overrides would execute", weights=weights)

@@ -21,6 +21,7 @@ from monai_gi.networks.init_weights import UNREADABLE, UnavailableError, first_l
 from monai_gi.sharing.inspection import Opened, bundle_root, inspect_folder
 from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.references import REFERENCE, bound_by_import
+from monai_gi.sharing.run_overrides import as_trained
 
 SETTINGS = (
     *("roi_size", "slice_offsets", "spacing_mm", "slice_spacing_mm", "percentiles"),
@@ -110,9 +111,13 @@ def _opened(opened: Opened, path: Path, weights: Path | None, device: torch.devi
     config, metadata = (opened.contents.get(f"{folder}{name}.json") for name in ("inference", "metadata"))
     if not isinstance(config, dict) or not isinstance(metadata, dict):
         raise DataError(path, f"{folder}inference.json and {folder}metadata.json are to be objects that can be read.")
+    if is_packed:
+        network, used = _packed_network(opened.root, weights, device)
+    else:
+        used = weights if weights is not None else _default_weights(opened.root, config)
+        config = _as_trained(config, used)
+        network = _flat_network(opened.root, config, used)
     settings = _settings(path, config)
-    build = _packed_network if is_packed else _flat_network
-    network, used = build(opened.root, config, weights, device)
     claims = opened.inspection.claims
     return Bundle(
         name=claims.name,
@@ -146,9 +151,30 @@ def _settings(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     return copy.deepcopy(settings)
 
 
-def _packed_network(
-    root: Path, config: Mapping[str, Any], weights: Path | None, device: torch.device
-) -> tuple[torch.nn.Module, Path]:
+def _as_trained(config: dict[str, Any], weights: Path) -> dict[str, Any]:
+    """The config with what the run of these weights changed about its network; only plain values are taken."""
+    settings_file = weights.parent / "settings.json"
+    changed = as_trained(config, settings_file)
+    known = set(_texts(config))
+    evaluated = sorted(text for text in _texts(changed) if text[:1] in ("$", "@", "%") and text not in known)
+    classes = sorted(set(_classes(changed)) - set(_classes(config)))
+    if evaluated or classes:
+        problem = (
+            f"its overrides would execute {', '.join(map(repr, [*evaluated, *classes]))}; plain values were wanted"
+        )
+        raise DataError(settings_file, f"{problem}. Move the weights to a folder of their own to do without them.")
+    return changed
+
+
+def _classes(value: Any) -> Iterator[str]:
+    """Every `_target_`, and other ids with a meaning of their own, as text."""
+    if isinstance(value, dict):
+        yield from (f"{key}={one!r}" for key, one in value.items() if key.startswith("_"))
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _classes(one)
+
+
+def _packed_network(root: Path, weights: Path | None, device: torch.device) -> tuple[torch.nn.Module, Path]:
     """models/model.ts, with other weights where they are named."""
     script = root / SCRIPT
     if not script.is_file():
@@ -163,18 +189,15 @@ def _packed_network(
     return network, weights
 
 
-def _flat_network(
-    root: Path, config: Mapping[str, Any], weights: Path | None, device: torch.device
-) -> tuple[torch.nn.Module, Path]:
+def _flat_network(root: Path, config: Mapping[str, Any], weights: Path) -> torch.nn.Module:
     """network_def, built by MONAI, with weights."""
-    used = weights if weights is not None else _default_weights(root, config)
-    if not used.is_file():  # before seconds of imports
-        raise DataError(used, f"there is no such file of weights. {NAME_WEIGHTS}")
+    if not weights.is_file():  # before seconds of imports
+        raise DataError(weights, f"there is no such file of weights. {NAME_WEIGHTS}")
     network = _resolved(root / "inference.json", config, "network_def")
     if not isinstance(network, torch.nn.Module):
         raise DataError(root / "inference.json", f"network_def is a {type(network).__name__}; a network was wanted.")
-    _load(network, used)
-    return network, used
+    _load(network, weights)
+    return network
 
 
 def _default_weights(root: Path, config: Mapping[str, Any]) -> Path:
