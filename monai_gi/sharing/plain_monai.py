@@ -1,0 +1,209 @@
+"""Packed configs: an inference.json that MONAI runs without this package, and training configs beside it.
+
+Convention: what a packed inference config executes stands in `packed_inference.json` and in the constants here, the
+same for every bundle; what differs between bundles stands in plain values under the ids of `SETTINGS`. It reads NIfTI
+and writes what `monai-gi predict` writes for it.
+"""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from monai_gi.errors import DataError
+from monai_gi.labels import ORGAN_NAMES
+from monai_gi.networks.huggingface import ARCHITECTURES
+
+TEMPLATE = Path(__file__).with_name("packed_inference.json")
+
+# Ids whose plain values a packed config takes over from the bundle's inference.json.
+SETTINGS = (
+    "roi_size",
+    "slice_offsets",
+    "spacing_mm",
+    "slice_spacing_mm",
+    "percentiles",
+    "flips",
+    "thresholds",
+    "presence",
+    "min_region_px",
+    "amp",
+)
+PER_ORGAN = ("thresholds", "presence", "min_region_px")
+
+# A forward hook turns the answer of a class of another package into one tensor and leaves its state-dict keys alone.
+HOOKED_NETWORK = "$(@bare_network.register_forward_hook(@output_hook), @bare_network)[1]"
+LOGITS_AT_INPUT_SIZE = (
+    "$lambda module, inputs, output: torch.nn.functional.interpolate("
+    "output.logits.float(), size=inputs[0].shape[-2:], mode='bilinear', align_corners=False)"
+)
+DEEPEST_HEAD = "$lambda module, inputs, output: output[-1]"
+# Half a pixel less: some versions of scikit-image drop regions of the size itself, others keep them.
+LARGE_REGIONS = (
+    "$lambda masks: torch.cat([torch.stack([monai.transforms.RemoveSmallObjects(math.ceil(size) - 0.5, connectivity=2)"
+    "(organ[..., number]) for number in range(organ.shape[-1])], dim=-1) "
+    "for organ, size in zip(masks.split(1), @min_region_px)])"
+)
+NETWORK_TARGETS = (
+    "BasicUNet",
+    "BasicUNetPlusPlus",
+    "SwinUNETR",
+    "torch.nn.Conv2d",
+    *(f"transformers.{name}" for entry in ARCHITECTURES.values() for name in (entry.config_class, entry.model_class)),
+)
+
+
+def plain_inference(config: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
+    """Build the packed inference config of a bundle.
+
+    Args:
+        config: the bundle's inference.json; its own expressions are evaluated.
+        where: the file, for messages.
+
+    Returns:
+        A complete config: plain values, MONAI's classes and fixed expressions.
+
+    Raises:
+        DataError: an id is missing, or the bundle asks for what plain MONAI can not do (flips, an unknown network).
+    """
+    parser = ConfigParser(copy.deepcopy(dict(config)))
+    settings = {key: _value(parser, key, where) for key in SETTINGS}
+    for key in PER_ORGAN:
+        settings[key] = per_organ(settings[key])
+    if settings["flips"]:
+        problem = f"flips are {settings['flips']}, which plain MONAI has no transform for. Set them to [] and predict "
+        raise DataError(where, problem + "with --tta where they are wanted")
+    packed = _template() | settings
+    network = plain_network(resolved(parser, "network_def"), where)
+    packed = _with(packed, "network_def", network)
+    if max(settings["min_region_px"]) > 1:
+        transforms = packed["postprocessing"]["transforms"]
+        masks = next(i for i, item in enumerate(transforms) if item.get("func") == "@masks")
+        transforms.insert(masks + 1, {"_target_": "Lambdad", "keys": "pred", "func": "@large_regions"})
+        packed = _with(packed, "label_map", {"large_regions": LARGE_REGIONS, "label_map": packed["label_map"]})
+    return packed
+
+
+def plain_network(network_def: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
+    """Write a network of this package with classes of MONAI, PyTorch or transformers, same state-dict keys.
+
+    Args:
+        network_def: plain values, as `resolved` gives them.
+        where: the file, for messages.
+
+    Returns:
+        Ids and values, `network_def` last.
+
+    Raises:
+        DataError: the class is unknown here.
+    """
+    target, fields = network_def.get("_target_"), {key: network_def[key] for key in network_def if key != "_target_"}
+    if target == "monai_gi.networks.HuggingFaceSegmenter":
+        return _hooked(_transformer(fields), LOGITS_AT_INPUT_SIZE)
+    if target == "monai_gi.networks.UNetPlusPlus":
+        bare = {"_target_": "BasicUNetPlusPlus", **fields, "deep_supervision": False}
+        return _hooked(bare, DEEPEST_HEAD)
+    if target not in NETWORK_TARGETS:
+        known = "HuggingFaceSegmenter, UNetPlusPlus of monai_gi.networks, " + ", ".join(NETWORK_TARGETS)
+        raise DataError(where, f"network_def is a {target}, of which no plain form is known. Known are {known}")
+    return {"network_def": dict(network_def)}
+
+
+def packed_training(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Take train.json, evaluate.json or multi_gpu_train.json out of the repository: places relative to the bundle.
+
+    Outputs go to `models/`, where MONAI Label and NVFlare look for `model.pt`. `run`, the id that those call, starts
+    afresh each time; `training` goes on with a stopped run on request.
+
+    Args:
+        config: a bundle's config.
+
+    Returns:
+        A complete config of the same ids without macros; it needs this package.
+    """
+    places = {
+        "bundle_root": ".",
+        "dataset_dir": "data",
+        "output_dir": "$os.path.join(@bundle_root, 'models')",
+        "datalist": None,
+        "init_weights": config.get("init_weights") if _is_hub_name(config.get("init_weights")) else None,
+    }
+    packed = copy.deepcopy(dict(config)) | {key: value for key, value in places.items() if key in config}
+    if "run" in packed:
+        steps = packed.get("training") or packed.get("evaluating") or packed["run"]
+        packed["run"] = [step for step in steps if not step.startswith("$@checkpoint.attach(")]
+    return packed
+
+
+def per_organ(value: float | Sequence[float] | Mapping[str, float]) -> list[float]:
+    """One number an organ in channel order.
+
+    Args:
+        value: one number for all, one an organ, or a dict by organ name.
+
+    Returns:
+        As many numbers as there are organs.
+    """
+    if isinstance(value, Mapping):
+        return [value[name] for name in ORGAN_NAMES]
+    return list(value) if isinstance(value, Sequence) else [value] * len(ORGAN_NAMES)
+
+
+def resolved(parser: ConfigParser, key: str) -> Any:
+    """A part of a config with its expressions and references evaluated, but no class instantiated.
+
+    Args:
+        parser: of the whole config.
+        key: id of the part, `a#b`.
+
+    Returns:
+        Plain JSON values.
+    """
+    node = parser[key]
+    if isinstance(node, dict):
+        return {name: resolved(parser, f"{key}#{name}") for name in node}
+    if isinstance(node, list):
+        return [resolved(parser, f"{key}#{number}") for number in range(len(node))]
+    return parser.get_parsed_content(key) if isinstance(node, str) and node[:1] in "$@" else node
+
+
+def _template() -> dict[str, Any]:
+    return json.loads(TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _with(config: dict[str, Any], place: str, items: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with some ids in the place of one, so that it reads in order."""
+    placed: dict[str, Any] = {}
+    for key, value in config.items():
+        placed |= items if key == place else {key: value}
+    return placed
+
+
+def _hooked(bare: dict[str, Any], hook: str) -> dict[str, Any]:
+    return {"bare_network": bare, "output_hook": hook, "network_def": HOOKED_NETWORK}
+
+
+def _transformer(fields: Mapping[str, Any]) -> dict[str, Any]:
+    entry = ARCHITECTURES[fields.get("architecture", "segformer")]
+    config = {
+        "_target_": f"transformers.{entry.config_class}",
+        "num_channels": fields.get("in_channels", 3),
+        "num_labels": fields.get("out_channels", 3),
+        **entry.variants[fields.get("variant", "b0")],
+        **(fields.get("config") or {}),
+    }
+    return {"_target_": f"transformers.{entry.model_class}", "config": config}
+
+
+def _value(parser: ConfigParser, key: str, where: str | Path) -> Any:
+    if key not in parser:
+        raise DataError(where, f"has no id {key!r}, which a packed config takes over. Add it with a plain value")
+    return resolved(parser, key)
+
+
+def _is_hub_name(source: Any) -> bool:
+    """Whether it may leave: a name on the hub such as nvidia/mit-b0, and no file of this machine."""
+    return isinstance(source, str) and source.count("/") == 1 and not Path(source).expanduser().exists()
