@@ -94,8 +94,8 @@ def _predict(verbs: Verbs) -> None:
     verb.add_argument(
         "--precision",
         choices=("auto", "float32"),
-        default="auto",
-        help="auto halves the bits where the device is quicker so: fp16 on CUDA, bf16 on CPUs that have it",
+        help="auto halves the bits where the device is quicker so: fp16 on CUDA, bf16 on CPUs that have it; without "
+        "this option packed bundles run in float32, for the same masks everywhere, and others in auto",
     )
     verb.add_argument("--tta", action="store_true", help="also predict the mirrored scan and average: twice the time")
     verb.add_argument(

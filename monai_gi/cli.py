@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def predict(options: argparse.Namespace) -> None:
     """Contour scans with a bundle."""
-    from monai_gi.contouring import Request, contour, summary
+    from monai_gi.contouring import contour, summary
+    from monai_gi.prediction_request import Request
 
     request = Request(
         bundle=options.bundle,

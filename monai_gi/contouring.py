@@ -13,52 +13,14 @@ from tqdm import tqdm
 
 from monai_gi import __version__
 from monai_gi.errors import DataError, DataErrors
-from monai_gi.labels import ORGAN_NAMES
 from monai_gi.outputs import FORMATS_OF_KIND, RESULT, SUBMISSION, Results, write_outputs
-from monai_gi.predictor import PredictionSettings, Predictor
+from monai_gi.prediction_request import Request, settings_of
+from monai_gi.predictor import Predictor
 from monai_gi.provenance import INTENDED_USE, Provenance
 from monai_gi.readers.dicom import is_localizer
 from monai_gi.readers.sources import Source, find_sources, read_source
-from monai_gi.sharing.opening import Bundle, open_bundle
+from monai_gi.sharing.opening import open_bundle
 from monai_gi.writers.submission import read_parts, write_submission
-
-# Training mirrors left and right, so the network knows such pictures; it never sees them upside down.
-FLIPS_OF_TTA = ("left_right",)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asked for; see `monai-gi predict --help`.
-
-    Attributes:
-        bundle: a folder of bundles/, a packed folder or a packed .zip.
-        input: a file or folder of scans.
-        output: folder of the results.
-        formats: of `FORMATS_OF_KIND`; empty for all that suit a scan.
-        weights: for a bundle that brings none.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        precision: "auto" for fp16 on CUDA and bf16 on CPUs that have it, or "float32", which plain MONAI computes in.
-        tta: also predict the mirrored scan, and average.
-        thresholds: (organ, probability), organ None for all; later ones win.
-        series: UID of the one series to contour, also if it is one that would be left out.
-        allow_gaps: take series with missing slices.
-        overwrite: redo scans that are done.
-        trust: run a bundle although the inspection warns.
-    """
-
-    bundle: Path
-    input: Path
-    output: Path
-    formats: tuple[str, ...] = ()
-    weights: Path | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    tta: bool = False
-    thresholds: tuple[tuple[str | None, float], ...] = ()
-    series: str | None = None
-    allow_gaps: bool = False
-    overwrite: bool = False
-    trust: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,41 +79,6 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         for outcome in outcomes
     ]
     return "\n".join([*lines, INTENDED_USE])
-
-
-def settings_of(bundle: Bundle, request: Request) -> PredictionSettings:
-    """The bundle's settings with what the user asked for instead.
-
-    Args:
-        bundle: an opened bundle.
-        request: with thresholds and test-time augmentation.
-
-    Returns:
-        Settings of the predictor.
-
-    Raises:
-        DataError: a threshold names no organ, or is no probability.
-    """
-    settings = PredictionSettings.from_config(bundle.config)
-    changes: dict[str, Any] = {"amp": "auto" if request.precision == "auto" else False}
-    if request.tta:
-        changes["flips"] = FLIPS_OF_TTA
-    if request.thresholds:
-        changes["thresholds"] = _thresholds(settings.thresholds, request.thresholds)
-    return settings.replace(**changes)
-
-
-def _thresholds(before: Any, asked: Sequence[tuple[str | None, float]]) -> dict[str, float]:
-    """One threshold an organ: the bundle's, then those asked for one after the other."""
-    values = list(before) if isinstance(before, Sequence) else [before] * len(ORGAN_NAMES)
-    thresholds = dict(before) if isinstance(before, dict) else dict(zip(ORGAN_NAMES, values, strict=True))
-    for organ, value in asked:
-        if organ is not None and organ not in ORGAN_NAMES:
-            raise DataError("--threshold", f"organ {organ!r} asked for, there are {', '.join(ORGAN_NAMES)}")
-        if not 0 <= value <= 1:
-            raise DataError("--threshold", f"{value} asked for, wanted a probability from 0 to 1")
-        thresholds.update(dict.fromkeys(ORGAN_NAMES, value) if organ is None else {organ: value})
-    return thresholds
 
 
 def _choose(sources: Sequence[Source], modality: str, request: Request) -> tuple[list[Source], list[Outcome]]:

@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from monai_gi import contouring
 from monai_gi.cli import main
-from monai_gi.contouring import Request, contour, summary
+from monai_gi.contouring import contour, summary
 from monai_gi.datasets.phantom.dicom import write_dicom
 from monai_gi.datasets.phantom.dicom_files import write_series
 from monai_gi.datasets.phantom.uw_madison import write_uw_madison
@@ -19,6 +19,7 @@ from monai_gi.dicom.series import find_series
 from monai_gi.dicom.structures import read_structures
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES
+from monai_gi.prediction_request import Request
 from monai_gi.provenance import INTENDED_USE
 from monai_gi.readers.sources import find_sources, read_source
 from tests.brightness_bundle import brightness_masks, write_brightness_bundle
@@ -187,6 +188,12 @@ def test_thresholds_for_all_and_for_one_organ(tmp_path, bundle, series_folder):
         ask(bundle, series_folder, tmp_path / "b", thresholds=(("liver", 0.4),))
     with pytest.raises(DataError, match="wanted a probability"):
         ask(bundle, series_folder, tmp_path / "b", thresholds=((None, 4.0),))
+
+
+@pytest.mark.parametrize(("asked", "amp"), [(None, "auto"), ("auto", "auto"), ("float32", False)])
+def test_own_bundles_run_in_the_device_s_precision_unless_told_otherwise(tmp_path, bundle, series_folder, asked, amp):
+    (outcome,) = ask(bundle, series_folder, tmp_path, formats=("nifti",), precision=asked)
+    assert json.loads((outcome.folder / "result.json").read_text())["settings"]["amp"] == amp
 
 
 def test_test_time_augmentation_mirrors_and_tells_where_the_passes_disagree(tmp_path, bundle, series_folder):

@@ -45,6 +45,7 @@ class Bundle:
         network: on its device, in evaluation mode; (B, K, H, W) in, logits (B, C, H, W) out.
         modality: of the images, such as "MR"; empty where it is not said.
         metadata: metadata.json.
+        is_packed: it was packed for others; else it is a folder of `bundles/`.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Bundle:
     network: torch.nn.Module
     modality: str
     metadata: dict[str, Any]
+    is_packed: bool
     _unpacked: Folder | None = None
 
     def __enter__(self) -> "Bundle":
@@ -128,6 +130,7 @@ def _opened(opened: Opened, path: Path, weights: Path | None, device: torch.devi
         network=network.to(device).eval(),
         modality=claims.modality,
         metadata=metadata,
+        is_packed=is_packed,
         _unpacked=place,
     )
 

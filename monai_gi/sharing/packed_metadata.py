@@ -144,7 +144,7 @@ Packed, version {version}. In this folder, with MONAI and PyTorch alone, `data/*
 
 It writes one mask an organ, and a label map: {map}.
 With the package monai_gi: `monai-gi inspect BUNDLE.zip`, `monai-gi predict BUNDLE.zip SCAN --output DIR` (DICOM too),
-which writes the same masks with `--precision float32`.
+which writes the same masks.
 Training (`configs/train.json`) and evaluation need monai_gi; training writes `models/model.pt` over the packed one.
 """
 
