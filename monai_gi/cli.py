@@ -1,8 +1,12 @@
 """The command `monai-gi`: one function a verb; heavy packages are imported inside the verb."""
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from monai_gi import arguments
 from monai_gi.errors import DataError
@@ -16,21 +20,46 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 done, 1 not as it should be (`inspect`), 2 bad input (one message, no traceback), 130 stopped with Ctrl-C.
+
+    Raises:
+        SystemExit: 143, stopped with SIGTERM; 2, words that are no command line.
     """
     options = arguments.parser().parse_args(argv)
     try:
-        return VERBS[options.verb](options) or 0
+        with _stopped_by_sigterm():
+            return VERBS[options.verb](options) or 0
     except (DataError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # A full disk names no file; what was written before is whole.
+        print("error: " + ": ".join(str(part) for part in (error.filename, error.strerror) if part), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped; the same line goes on where it can.", file=sys.stderr)
         return 130
 
 
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """While a verb runs, SIGTERM unwinds it as Ctrl-C does, so that no part of a file stays."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # only there Python lets ask for signals
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
 def predict(options: argparse.Namespace) -> None:
     """Contour scans with a bundle."""
-    from monai_gi.contouring import contour, summary
+    from monai_gi.contouring import NotContouredError, contour, summary
     from monai_gi.prediction_request import Request
 
     request = Request(
@@ -48,7 +77,12 @@ def predict(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
         trust=options.trust,
     )
-    print(summary(contour(request)))
+    try:
+        outcomes = contour(request)
+    except NotContouredError as error:
+        print(summary(error.outcomes), flush=True)
+        raise
+    print(summary(outcomes))
 
 
 def series(options: argparse.Namespace) -> None:
@@ -63,7 +97,13 @@ def compare(options: argparse.Namespace) -> None:
     from monai_gi.comparing import compare_files
 
     comparison = compare_files(
-        options.a, options.b, series=options.series, tolerance_mm=options.tolerance, output=options.output
+        options.a,
+        options.b,
+        options.series,
+        dict(options.name),
+        tolerance_mm=options.tolerance,
+        allow_gaps=options.allow_gaps,
+        output=options.output,
     )
     print(comparison.table())
 
@@ -80,6 +120,8 @@ def pack(options: argparse.Namespace) -> None:
         sign=options.sign,
         allow=options.allow,
         max_bytes=max_bytes,
+        version=options.version,
+        scores=options.scores,
         overwrite=options.overwrite,
     )
     print(f"{path}: packed. Check it as its receiver would: monai-gi inspect {path}")
@@ -90,7 +132,7 @@ def inspect(options: argparse.Namespace) -> int:
     from monai_gi.sharing.inspection import inspect as inspect_bundle
 
     inspection = inspect_bundle(options.bundle, public_key=options.key)
-    print(inspection)
+    print(inspection.report(brief=options.brief))
     return 0 if inspection.ok else 1
 
 

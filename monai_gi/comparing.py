@@ -17,11 +17,11 @@ from monai_gi.dicom.series import DicomObject, find_objects, find_series
 from monai_gi.dicom.structures import Structure, read_structures
 from monai_gi.errors import DataError
 from monai_gi.metrics import DEFAULT_TOLERANCE_MM, Comparison, compare_masks
+from monai_gi.readers.dicom import LPS_TO_RAS
 from monai_gi.readers.label_volumes import Grid, LabelVolume, read_label_volume, structures_on
 from monai_gi.readers.volumes import is_nifti
 
 _START_BYTES = 1024
-_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def compare_files(
@@ -107,7 +107,7 @@ def _find_arrangement(objects: Sequence[DicomObject], folder: str | Path | None,
 
 def _grid(arrangement: Arrangement | None, sources: Sequence[DicomObject | LabelVolume]) -> Grid:
     if arrangement is not None:
-        affine = _TO_RAS @ arrangement.affine_lps
+        affine = LPS_TO_RAS @ arrangement.affine_lps
         return Grid(affine, arrangement.slice_numbers, arrangement.series.frames[0].size)
     return next(source.grid for source in sources if isinstance(source, LabelVolume))
 
@@ -149,7 +149,7 @@ def _pairs(
         pairs += [(one, other) for other in others]
     if not pairs:
         held = f"{files[0]} has {_listed(of_a)}, {files[1]} has {_listed(of_b)}"
-        raise DataError(files[1], f"no ROI in common: {held}; say which names belong together")
+        raise DataError(files[1], f"no ROI in common: {held}; say which belong together (--name NAME_A=NAME_B)")
     return pairs
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from monai_gi import __version__
 from monai_gi.errors import DataError, DataErrors
-from monai_gi.outputs import FORMATS_OF_KIND, RESULT, SUBMISSION, Results, write_outputs
+from monai_gi.outputs import FORMATS_OF_KIND, RESULT, SUBMISSION, Results, check_folder, clear, write_outputs
 from monai_gi.prediction_request import Request, settings_of
 from monai_gi.predictor import Predictor
 from monai_gi.provenance import INTENDED_USE, Provenance
@@ -40,6 +40,19 @@ class Outcome:
     seconds: float = 0.0
 
 
+class NotContouredError(DataErrors):
+    """Some scans could not be contoured; the others are done.
+
+    Args:
+        problems: at least one fault, each with its scan.
+        outcomes: of the other scans.
+    """
+
+    def __init__(self, problems: Sequence[DataError], outcomes: Sequence[Outcome]) -> None:
+        super().__init__("not contoured", problems)
+        self.outcomes = tuple(outcomes)
+
+
 def contour(request: Request) -> list[Outcome]:
     """Contour every scan of the input that suits the bundle.
 
@@ -51,18 +64,23 @@ def contour(request: Request) -> list[Outcome]:
         are not touched.
 
     Raises:
-        DataError: nothing to contour, a format that does not suit, a bundle that must not run; or, all at once after
-            the other scans are done, the scans that could not be contoured.
+        DataError: nothing to contour, a format that does not suit, a bundle that must not run, an output that is no
+            folder.
+        NotContouredError: all at once after the other scans are done, the scans that could not be contoured.
     """
     sources = find_sources(request.input, request.series)
     with open_bundle(request.bundle, weights=request.weights, trust=request.trust) as bundle:
         settings = settings_of(bundle, request)
-        chosen, outcomes = _choose(sources, bundle.modality, request)
+        chosen, left_out = _choose(sources, bundle.modality, request)
+        check_folder(request.output)
         predictor = Predictor(bundle.network, settings, request.device)
         provenance = Provenance(bundle.name, bundle.version, bundle.weights_sha256, __version__)
-        outcomes += _Job(request, predictor, provenance).run(chosen)
+        outcomes, faults = _Job(request, predictor, provenance).run(chosen)
     order = [source.name for source in sources]
-    return sorted(outcomes, key=lambda outcome: order.index(outcome.name))
+    outcomes = sorted([*left_out, *outcomes], key=lambda outcome: order.index(outcome.name))
+    if faults:
+        raise NotContouredError(faults, outcomes)
+    return outcomes
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
@@ -91,8 +109,9 @@ def _choose(sources: Sequence[Source], modality: str, request: Request) -> tuple
         else:
             chosen.append(source)
     if not chosen:
-        reasons = [DataError(outcome.name, outcome.status) for outcome in left_out]
-        raise DataErrors("INPUT", [*reasons, DataError("repair", "--series UID contours one of them nevertheless")])
+        repair = "--series {} contours it nevertheless"
+        faults = [DataError(one.name, f"{one.status}; {repair.format(one.name)}") for one in left_out]
+        raise DataErrors(request.input, faults)
     faults = [
         DataError(source.name, f"{name} does not suit {source.kind} input, which takes {', '.join(suiting)}")
         for source in chosen
@@ -112,7 +131,7 @@ def _reason_to_leave_out(source: Source, modality: str) -> str | None:
     if is_localizer(source.series):
         return "a localizer"
     if modality and source.series.modality != modality:
-        return f"{source.series.modality}, but the bundle was made for {modality}"
+        return f"{source.series.modality or 'no modality'}, but the bundle was made for {modality}"
     return None
 
 
@@ -137,7 +156,7 @@ class _Job:
             "weights_sha256": provenance.weights_sha256,
         }
 
-    def run(self, sources: Sequence[Source]) -> list[Outcome]:
+    def run(self, sources: Sequence[Source]) -> tuple[list[Outcome], list[DataError]]:
         """Contour what is not done; faults come all at once, after the scans without fault."""
         waiting = [source for source in sources if not self._is_done(source)]
         done = [
@@ -150,10 +169,10 @@ class _Job:
                     done.append(self._contour(source, bar))
                 except DataError as fault:  # noqa: PERF203 (a scan takes seconds)
                     faults += _one_by_one(fault)
-        if faults:
-            raise DataErrors("not contoured", faults)
-        self._merge_submission([source.name for source in sources if source.kind == "uw-madison"])
-        return done
+                    bar.total -= source.slices  # else the end time would wait for them
+        if not faults:
+            self._merge_submission([source.name for source in sources if source.kind == "uw-madison"])
+        return done, faults
 
     def _contour(self, source: Source, bar: tqdm) -> Outcome:
         """Read, predict and write one scan."""
@@ -168,7 +187,7 @@ class _Job:
         prediction = self.predictor.predict(scan, progress=show)
         formats = self.request.formats or FORMATS_OF_KIND[source.kind]
         folder = self._folder(source)
-        (folder / RESULT).unlink(missing_ok=True)  # what is half replaced is not done
+        clear(folder, source.name)  # what is half replaced is not done
         results = Results(scan, prediction, self.provenance, self._settings_of(source))
         write_outputs(folder, results, formats, seconds)
         return Outcome(source.name, folder, "contoured", time.perf_counter() - start)

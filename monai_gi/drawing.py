@@ -39,8 +39,6 @@ def draw_dicom(
         ValueError: a kind or number is not as wanted.
     """
     planned = plan_dicom(folder, kinds=kinds, patients=patients, slices=slices, seed=seed)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(folder, "holds something already; nothing was changed. Name a new or empty folder")
     folders = []
     for drawn in tqdm(planned, total=patients * len(kinds), desc="drawing", unit="series"):
         write_drawn(drawn)

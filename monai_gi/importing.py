@@ -17,14 +17,14 @@ import numpy as np
 from tqdm import tqdm
 
 from monai_gi.atomic_file import write_whole
+from monai_gi.datasets.contoured_series import ContouredSeries, find_contoured_series
 from monai_gi.datasets.datalist import write_datalist
-from monai_gi.datasets.dicom_training import ContouredSeries, find_contoured_series
 from monai_gi.datasets.organ_names import Sorted, names_by_organ, sort_structures
 from monai_gi.datasets.scan_folders import natural_key
 from monai_gi.datasets.splits import assign_folds
 from monai_gi.datasets.uw_madison import read_uw_madison
 from monai_gi.datasets.uw_madison_report import index_report
-from monai_gi.datasets.volumes import FORMAT, read_record, store_volume
+from monai_gi.datasets.volume_slices import FORMAT, read_record, store_volume
 from monai_gi.dicom.geometry import arrange
 from monai_gi.dicom.structures import read_structures
 from monai_gi.errors import DataError, DataErrors
@@ -86,7 +86,8 @@ def index_dicom(
     pairs, bare = find_contoured_series(Path(root))
     patients = len({pair.patient for pair in pairs})
     if patients < folds:
-        raise DataError(root, f"{folds} folds asked for, {patients} contoured patients found; every fold needs one")
+        problem = f"{folds} folds asked for, {patients} contoured patients found; every fold needs one"
+        raise DataError(root, f"{problem}. Ask for fewer (--folds), 2 at least")
     target = Path(output).parent
     jobs = _plan(target, pairs, asked)
     imported = _import(jobs, asked, progress=progress)

@@ -60,5 +60,6 @@ def _patient(source: Source) -> tuple[str, ...]:
         return "", ""
     from pydicom import dcmread
 
-    header = dcmread(source.series.frames[0].path, stop_before_pixels=True, specific_tags=["PatientName", "PatientID"])
+    tags = ["PatientName", "PatientID"]
+    header = dcmread(source.series.frames[0].path, stop_before_pixels=True, specific_tags=tags, force=True)
     return f"{header.get('PatientName', '')} {header.get('PatientID', '')}".strip(), source.series.description

@@ -1,5 +1,6 @@
 """What a contoured scan leaves in its folder: one writer a format, side by side, and `result.json` last."""
 
+import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from monai_gi.atomic_file import part_of
+from monai_gi.errors import DataError
+from monai_gi.labels import ORGAN_NAMES
 from monai_gi.plots import ClinicalSlices, clinical_sheet
 from monai_gi.predictor import Prediction
 from monai_gi.provenance import Provenance
@@ -22,6 +26,7 @@ from monai_gi.writers.submission import submission_rows, write_part
 
 RESULT = "result.json"
 SUBMISSION = "submission"
+FILES = ("rtstruct.dcm", "seg.dcm", f"{SUBMISSION}.csv", "overlay.png")
 # Side by side on two cores: the slowest first.
 WRITING_ORDER = ("overlay", "dicom-seg", "rtstruct", "nifti", "submission")
 MOST_PLAIN = 6
@@ -48,6 +53,36 @@ class Results:
     prediction: Prediction
     provenance: Provenance
     settings: Mapping[str, Any]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for results that can not be one, before hours of work.
+
+    Args:
+        folder: of all scans; it need not exist.
+
+    Raises:
+        DataError: it is a file, lies below one, or nothing can be written there.
+    """
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise DataError(folder, f"{there.name} is a file, wanted a folder for results. Name another --output")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(folder, "nothing can be written there. Name another --output, or ask for the right to write")
+
+
+def clear(folder: Path, name: str) -> None:
+    """Remove what earlier runs left of a scan, `result.json` first: contours of other settings must not stay beside.
+
+    Args:
+        folder: of the scan; other files in it stay.
+        name: of the scan.
+    """
+    nifti = [*(f"{name}_{organ}.nii.gz" for organ in (*ORGAN_NAMES, "labels")), f"{name}_labels.json"]
+    pictures = (folder / "overlay").glob("*.png*")
+    for file in (folder / RESULT, *(folder / file for file in (*FILES, *nifti)), *pictures):
+        file.unlink(missing_ok=True)
+        part_of(file).unlink(missing_ok=True)
 
 
 def write_outputs(folder: Path, results: Results, formats: Collection[str], seconds: Mapping[str, float]) -> Path:

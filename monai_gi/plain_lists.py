@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from monai_gi.datasets.volumes import FORMAT, read_record, store_volume, stored_items
+from monai_gi.datasets.volume_slices import FORMAT, read_record, store_volume, stored_items
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.readers.sources import file_kind, plain_name
 from monai_gi.readers.volumes import read_masks, read_volume, require_same_grid

@@ -189,8 +189,10 @@ def resolve_device(device: str | torch.device) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
-    except RuntimeError as error:
-        raise DataError("--device", f"{device!r} asked for, wanted auto, cpu, cuda or cuda:N") from error
+    except RuntimeError:
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise DataError("--device", f"{str(device)!r} asked for, wanted auto, cpu, cuda or cuda:N")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise DataError("--device", f"{found} asked for, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
     return found

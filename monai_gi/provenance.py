@@ -5,6 +5,10 @@ from typing import NamedTuple
 INTENDED_USE = "Research use only, not a medical device. Automatic, unapproved: a clinician checks every contour."
 
 
+MASK_NOTE = "research use only"
+"""Ends the description in every NIfTI of contours, which holds 79 characters; tells our own masks from scans."""
+
+
 class Provenance(NamedTuple):
     """The bundle and the software behind a result.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from monai_gi.dicom.series import Series
+from monai_gi.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,22 @@ class Scan:
     def positions_mm(self) -> np.ndarray:
         """(D,) float64: where each slice stands along the slice axis, mm, the first at slice number 0."""
         return self.slice_numbers * self.spacing_mm[2]
+
+    def require_series(self, referring: str) -> Series:
+        """The series for a DICOM object that refers to it.
+
+        Args:
+            referring: what refers to it, for the message, such as "an RTSTRUCT".
+
+        Returns:
+            The series, with a frame of reference.
+
+        Raises:
+            DataError: the scan is no DICOM series, or one without a frame of reference.
+        """
+        if self.series is None:
+            raise DataError(self.name, f"a {self.kind} scan; {referring} wants a DICOM series. Choose --format nifti")
+        if not self.series.frame_of_reference_uid:
+            problem = f"no FrameOfReferenceUID in the series, which {referring} must share. Choose --format nifti"
+            raise DataError(self.name, problem)
+        return self.series

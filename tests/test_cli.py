@@ -1,12 +1,16 @@
 """The command line: exit codes, one message, nothing imported for --help."""
 
 import json
+import re
 import subprocess
 import sys
+import types
+from pathlib import Path
 
 import pytest
 
 from monai_gi.cli import main
+from monai_gi.datasets.phantom.dicom import write_dicom
 
 
 def test_phantom_then_index(tmp_path, capsys):
@@ -36,6 +40,12 @@ def test_bad_data_ends_with_exit_code_2_and_one_message(tmp_path, capsys):
     assert not (tmp_path / "d.json").exists()
 
 
+def test_a_folder_that_is_a_file_ends_with_one_message(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["phantom", "dicom", str(tmp_path / "file" / "below"), "--slices", "4"]) == 2
+    assert re.search(r"^error: .*file.*: Not a directory$", capsys.readouterr().err, re.MULTILINE)
+
+
 def test_ctrl_c_ends_with_130(tmp_path, monkeypatch, capsys):
     def stop(*args: object, **options: object) -> None:
         raise KeyboardInterrupt
@@ -59,3 +69,27 @@ def test_help_imports_no_heavy_package(words):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_listing_series_imports_no_network_package(tmp_path):
+    write_dicom(tmp_path / "in", slices=4, size=(32, 40), spacing_mm=9.0)
+    program = (
+        f"import sys; from monai_gi.cli import main; assert main(['series', {str(tmp_path / 'in')!r}]) == 0\n"
+        "heavy = {'torch', 'monai', 'transformers', 'pandas', 'highdicom', 'skimage'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_every_option_of_compare_reaches_it(tmp_path, monkeypatch):
+    asked = []
+
+    def compare(*words, **options):
+        asked.append((words, options))
+        return types.SimpleNamespace(table=lambda: "table")
+
+    monkeypatch.setattr("monai_gi.comparing.compare_files", compare)
+    options = ["--series", "s", "--name", "stomach=Magen", "--tolerance", "2", "--allow-gaps", "--output", "o.csv"]
+    assert main(["compare", "a", "b", *options]) == 0
+    expected = {"tolerance_mm": 2.0, "allow_gaps": True, "output": Path("o.csv")}
+    assert asked == [((Path("a"), Path("b"), Path("s"), {"stomach": "Magen"}), expected)]

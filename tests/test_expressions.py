@@ -101,6 +101,11 @@ def test_harmless_expression_is_allowed(text):
         ("lambda x=eval: x", "uses eval"),
         ("lambda *, x=eval: x", "uses eval"),
         ("map(@f, ['x'])", "hands @f to map"),
+        ("torch.load", "hands on torch.load"),  # whoever gets it calls it without weights_only=True
+        ("list(map(torch.load, ['x']))", "hands on torch.load"),
+        ("list(map(os.environ.get, ['AWS_SECRET_ACCESS_KEY']))", "hands on os.environ.get"),
+        ("map(map, [@f], ['x'])", "hands on map"),
+        ("sorted(['x'], **@more)", "hands arguments without names to sorted"),
         ("sorted(['x'], key=@f)", "hands @f to sorted"),
         ("max(['x'], key=[len][0])", "hands [len][0] to max"),
         ("f'{eval(1)}'", "calls eval"),

@@ -31,8 +31,20 @@ def test_packed_bundle_is_in_order_as_folder_and_as_zip(tmp_path):
         assert "intended use: Tests" in report
         assert "files: 7, all as in the manifest" in report
         assert "not signed" in report
-        assert "$len(@slice_offsets)  (configs/inference.json#/network_def/in_channels)" in report
-        assert report.endswith("Nothing is wrong.")
+        assert "imports: os, torch\n" in report
+        assert "expressions of configs/inference.json, inside the allow-list (1):\n  $len(@slice_offsets)\n" in report
+        assert report.splitlines()[1] == report.splitlines()[-1] == "Nothing is wrong."
+
+
+def test_what_is_outside_the_allow_list_is_listed_with_its_place_before_the_rest(tmp_path):
+    folder = write_packed_bundle(tmp_path / "small", a="$eval('1')", b={"c": "$eval('1')"})
+    for report in (str(inspect(folder)), inspect(folder).report(brief=True)):
+        assert "would execute 5 expressions and imports, 2 of them outside the allow-list:" in report
+        assert "  OUTSIDE $eval('1')  (configs/inference.json#/a)\n" in report
+        assert "  OUTSIDE $eval('1')  (configs/inference.json#/b/c)\n" in report
+        assert report.splitlines()[1] == report.splitlines()[-1] == "2 things are wrong: do not run this bundle."
+    assert report.splitlines()[-2] == "inside the allow-list: 3 different ones; listed without --brief."
+    assert "$len" not in report
 
 
 def test_inspecting_leaves_no_folder_behind(tmp_path, monkeypatch):

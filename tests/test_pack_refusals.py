@@ -58,6 +58,12 @@ def test_what_is_allowed_by_name_leaves(bundle, tmp_path):
     assert b"case12_day3" in zipfile.ZipFile(archive).read("basic_unet/docs/README.md")
 
 
+def test_a_case_in_the_name_of_the_bundle_is_found(bundle, tmp_path):
+    source = bundle[0].rename(bundle[0].with_name("case12_day3"))
+    with pytest.raises(DataErrors, match="name of the bundle:1: 'case12_day3' is a case identifier"):
+        pack(source, bundle[1], tmp_path / "b.zip")
+
+
 def test_a_case_in_the_keys_of_weights_is_found(bundle, tmp_path):
     source, weights = bundle
     state = torch.load(weights, weights_only=True)
@@ -132,6 +138,11 @@ def test_an_incomplete_bundle_names_all_that_is_missing(bundle, tmp_path):
     assert re.search(r"LICENSE: no such file", said)
     assert re.search(r"train.json: no such file. A bundle to pack is a folder of bundles/", said)
     assert re.search(r"evaluate.json:1: not JSON", said)
+
+
+def test_a_folder_that_is_not_there_is_one_problem(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere: no such folder. A bundle to pack is a folder of bundles/"):
+        pack(tmp_path / "nowhere", tmp_path / "model.pt", tmp_path / "b.zip")
 
 
 def test_files_beside_the_run_that_are_damaged_are_named(bundle, tmp_path):

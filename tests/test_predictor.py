@@ -254,6 +254,8 @@ def test_devices_that_are_not_there_are_refused():
         resolve_device("cuda:99")
     with pytest.raises(DataError, match="--device: 'gpu' asked for, wanted auto, cpu, cuda or cuda:N"):
         resolve_device("gpu")
+    with pytest.raises(DataError, match="--device: 'mps' asked for, wanted auto, cpu, cuda or cuda:N"):
+        resolve_device("mps")
 
 
 def test_bf16_stays_near_full_precision():

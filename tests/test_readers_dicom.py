@@ -48,6 +48,19 @@ def test_gaps_stay_in_numbers_and_names(tmp_path):
         read_series(series)
 
 
+def test_a_lone_slice_without_a_thickness_is_taken_as_1_mm_and_says_so(tmp_path, caplog):
+    (path,) = write_slices(tmp_path, positions(1))
+    thick = read_series(find_series(path)[0])
+    assert not caplog.records
+    header = dcmread(path)
+    for keyword in ("SliceThickness", "SpacingBetweenSlices"):
+        if keyword in header:
+            del header[keyword]
+    header.save_as(path)
+    assert read_series(find_series(path)[0]).spacing_mm == (*thick.spacing_mm[:2], 1)
+    assert "one slice without a thickness, 1 mm taken; volumes hang on it" in caplog.text
+
+
 def test_a_multi_frame_file_is_one_file(tmp_path):
     path = save(enhanced(positions(3), drawn_pixels(3)), tmp_path / "multi.dcm")
     scan = read_series(find_series(path)[0])

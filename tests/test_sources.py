@@ -11,6 +11,7 @@ from monai_gi.datasets.phantom.dicom_files import write_series
 from monai_gi.errors import DataError
 from monai_gi.readers.dicom import LPS_TO_RAS
 from monai_gi.readers.sources import Source, file_kind, find_sources, plain_name, read_source
+from monai_gi.writers.nifti import write_scan_nifti
 from tests.drawn_nifti_files import draw_affine, draw_volume, write_volume
 from tests.drawn_slices import draw_slice, write_scan, write_slice
 from tests.drawn_structures import SIZE, oblique_affine
@@ -155,6 +156,16 @@ def test_kinds_may_be_mixed_and_pictures_of_results_are_no_scans(dicom):
     write_scan(root / "case1_day0" / "scans", [1])
     Image.fromarray(draw_slice(1)).save(root / "overlay.png")
     assert [source.kind for source in find_sources(root)] == ["dicom", "dicom", "nifti", "uw-madison"]
+
+
+def test_contours_that_we_wrote_are_no_scans(tmp_path):
+    write_volume(tmp_path / "scan.nii", draw_volume())
+    scan = read_source(find_sources(tmp_path)[0])
+    masks = np.zeros((3, *scan.voxels.shape), dtype=bool)
+    write_scan_nifti(tmp_path / "out" / "scan", scan, masks)
+    assert [source.name for source in find_sources(tmp_path)] == ["scan"]
+    with pytest.raises(DataError, match="no scan found, but 4 NIfTI of contours that monai-gi wrote, 1 text"):
+        find_sources(tmp_path / "out")
 
 
 def test_nothing_to_read_says_what_was_found(tmp_path):

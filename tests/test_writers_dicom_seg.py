@@ -252,7 +252,7 @@ def test_scan_that_is_not_dicom_is_refused(tmp_path):
 def test_series_without_frame_of_reference_is_refused(tmp_path):
     scan = write_scan(tmp_path)
     series = replace(scan.series, frame_of_reference_uid="")
-    with pytest.raises(DataError, match="no FrameOfReferenceUID in the series, which its DICOM SEG must share"):
+    with pytest.raises(DataError, match="no FrameOfReferenceUID in the series, which a DICOM SEG must share"):
         write_dicom_seg(tmp_path / "seg.dcm", replace(scan, series=series), draw_masks(5), MADE_BY)
 
 

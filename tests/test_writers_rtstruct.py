@@ -155,6 +155,8 @@ def test_it_says_that_it_is_automatic_unapproved_and_by_which_weights(written):
     for roi in written.StructureSetROISequence:
         assert roi.ROIGenerationAlgorithm == "AUTOMATIC"
         assert "segformer 0.1.0" in roi.ROIGenerationDescription
+    for observation in written.RTROIObservationsSequence:
+        assert observation.ROIObservationDescription == "Automatic, unapproved"
 
 
 def test_long_names_of_bundles_are_cut_to_what_a_line_holds(scan, tmp_path):

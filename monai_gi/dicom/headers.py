@@ -133,6 +133,11 @@ def text(dataset: Dataset, keyword: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+def long_string(words: str) -> str:
+    """The words as VR LO in the default character set: no control characters or value separators, 64 at most."""
+    return "".join(sign if " " <= sign <= "~" and sign != "\\" else "_" for sign in words)[:64]
+
+
 def whole(dataset: Dataset, keyword: str) -> int | None:
     """A value as a whole number; None where it is missing."""
     value = dataset.get(keyword)

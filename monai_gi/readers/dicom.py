@@ -1,4 +1,6 @@
-"""A DICOM series as a scan: checked, sorted and decoded; the affine turns from LPS to RAS here and nowhere else."""
+"""A DICOM series as a scan: checked, sorted and decoded; this is where LPS turns to RAS."""
+
+import logging
 
 import numpy as np
 
@@ -6,6 +8,8 @@ from monai_gi.dicom.geometry import arrange, in_several_planes
 from monai_gi.dicom.pixels import read_voxels
 from monai_gi.dicom.series import Series
 from monai_gi.scan import Scan
+
+logger = logging.getLogger(__name__)
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -26,6 +30,8 @@ def read_series(series: Series, *, allow_gaps: bool = False, name: str | None = 
         DataErrors: all reasons why the frames are no volume (see `arrange`), or all files that can not be decoded.
     """
     arrangement = arrange(series, allow_gaps=allow_gaps)
+    if arrangement.step_from == "assumed":
+        logger.warning("series %s: one slice without a thickness, 1 mm taken; volumes hang on it", series.uid)
     return Scan(
         name=name or series.uid,
         voxels=read_voxels(arrangement.series),

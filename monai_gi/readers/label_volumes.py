@@ -17,6 +17,7 @@ from monai_gi.readers.volumes import read_volume
 
 # Of a voxel: how far voxel centres of two grids may lie apart to be the same.
 _SAME_GRID = 0.1
+_RGB = {organ.name: organ.rgb for organ in ORGANS}
 
 
 class Grid(NamedTuple):
@@ -80,10 +81,7 @@ def structures_on(volume: LabelVolume, grid: Grid) -> list[Structure]:
         DataError: the file lies on another grid or does not cover this one.
     """
     labels, names = _on_grid(volume, grid), _names(volume)
-    return [Structure(name, ORGANS_RGB.get(name), None, labels == number) for number, name in sorted(names.items())]
-
-
-ORGANS_RGB = {organ.name: organ.rgb for organ in ORGANS}
+    return [Structure(name, _RGB.get(name), None, labels == number) for number, name in sorted(names.items())]
 
 
 def _on_grid(volume: LabelVolume, grid: Grid) -> np.ndarray:

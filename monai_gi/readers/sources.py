@@ -16,7 +16,7 @@ from monai_gi.dicom.series import Series, find_series
 from monai_gi.errors import DataError
 from monai_gi.readers.dicom import read_series
 from monai_gi.readers.pictures import PNG_START, TIFF_STARTS, picture_size, read_picture, read_scan_slices
-from monai_gi.readers.volumes import is_nifti, read_volume, volume_size
+from monai_gi.readers.volumes import is_nifti, is_own_mask, read_volume, volume_size
 from monai_gi.scan import Scan
 from monai_gi.slices import parse_slice_name
 
@@ -54,7 +54,7 @@ def find_sources(path: str | Path, series_uid: str | None = None) -> list[Source
     """Find out what a file or folder holds; headers are read, never pixels.
 
     All series of images are listed, also those that nobody would contour (localizers, other modalities): the caller
-    chooses. In a folder single pictures are no scans.
+    chooses. In a folder single pictures are no scans; contours that monai-gi wrote as NIfTI are none anywhere.
 
     Args:
         path: a file, or a folder at any depth above scans.
@@ -73,7 +73,8 @@ def find_sources(path: str | Path, series_uid: str | None = None) -> list[Source
     found = _series(path) if {"dicom", "other"} & set(files.values()) else []
     if series_uid is not None:
         return _pick(path, found, series_uid)
-    found += [_volume(file) for file, kind in files.items() if kind == "nifti"]
+    # Results may lie below the input, and a second run must not contour the contours of the first.
+    found += [_volume(file) for file, kind in files.items() if kind == "nifti" and not is_own_mask(file)]
     if path.is_dir():
         found += _scan_folders([file for file, kind in files.items() if kind == "png"])
     elif files[path] in ("png", "tiff"):
@@ -225,12 +226,15 @@ def _picture_name(path: Path) -> str:
 
 
 def _nothing_found(files: dict[Path, str]) -> str:
-    counts = Counter(kind if kind in ("png", "tiff", "text", "dicom") else "unknown" for kind in files.values())
+    counts = Counter(
+        kind if kind in ("png", "tiff", "text", "dicom", "nifti") else "unknown" for kind in files.values()
+    )
     words = {
         "png": "PNG not named like slices",
         "tiff": "TIFF",
         "text": "text",
         "dicom": "DICOM without images",
+        "nifti": "NIfTI of contours that monai-gi wrote",
         "unknown": "of an unknown kind",
     }
     listed = ", ".join(f"{count} {words[kind]}" for kind, count in sorted(counts.items())) or "no file"

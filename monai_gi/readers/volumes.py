@@ -16,6 +16,7 @@ import numpy as np
 
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES, ORGANS
+from monai_gi.provenance import MASK_NOTE
 from monai_gi.scan import Scan
 
 HEADER_BYTES = 540
@@ -36,6 +37,22 @@ def is_nifti(start: bytes) -> bool:
         Whether it is NIfTI-1 or NIfTI-2. A header whose voxels lie in another file (`.hdr` and `.img`) is none.
     """
     return _class_of(start) is not None
+
+
+def is_own_mask(path: Path) -> bool:
+    """Whether a file holds contours that `monai_gi.writers.nifti` wrote for a scan, as its description says.
+
+    Args:
+        path: a NIfTI file.
+
+    Returns:
+        True for our own masks and label maps.
+
+    Raises:
+        DataError: the file can not be read.
+    """
+    with _opened(path) as image:
+        return bool(image.header["descrip"].item().endswith(MASK_NOTE.encode()))
 
 
 def volume_size(path: Path) -> tuple[int, int, int]:

@@ -180,6 +180,11 @@ GUARDED: dict[str, frozenset[object]] = {
     "auto_map": frozenset(),
     "quantization_config": frozenset(),
     "use_pretrained_backbone": frozenset({False}),
+    "use_timm_backbone": frozenset({False}),
+    "backbone": frozenset(),  # a name on a hub; backbone_config is plain
+    "backbone_kwargs": frozenset(),  # timm unpickles the checkpoint_path there
+    "compile": frozenset({False}),
+    "compile_kwargs": frozenset(),  # torch.compile starts the compiler that its options name
     "_debug_": frozenset({False}),
     "_mode_": frozenset({"default"}),  # "debug" stops in a debugger, "callable" hands a class on past these checks
 }

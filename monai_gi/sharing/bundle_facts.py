@@ -35,10 +35,11 @@ class Claims:
 
     def lines(self) -> list[str]:
         """The claims, one a line; what is not claimed is said to be so."""
+        organs = [channel for channel in self.channels if channel != "background"]
         return [
             f"bundle: {self.name or 'unknown'}, version {self.version or 'unknown'}",
             f"task: {self.task or 'not said'}",
-            f"reads: {self.modality or 'modality not said'}; segments: {', '.join(self.channels) or 'not said'}",
+            f"reads: {self.modality or 'modality not said'}; segments: {', '.join(organs) or 'not said'}",
             f"intended use: {self.intended_use or 'not said'}",
         ]
 

@@ -6,6 +6,7 @@ means in any of them.
 
 import ast
 import configparser
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -22,6 +23,9 @@ WORDS = re.compile(r"\+?[\w:#]*")
 ELSEWHERE = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|(.*[/\\])?\.\.([/\\]|$)")
 LOGGING_CLASSES = frozenset({"StreamHandler", "NullHandler", "logging.StreamHandler", "logging.NullHandler"})
 LOGGING_FORMATTERS = frozenset({"Formatter", "logging.Formatter"})
+LOGGING_PLAIN = frozenset(
+    {"keys", "level", "handlers", "qualname", "propagate", "formatter", "format", "datefmt", "style", "encoding"}
+)  # no `defaults`, which Python evaluates since 3.12
 STREAMS = frozenset({"sys.stdout", "sys.stderr"})
 
 
@@ -95,7 +99,7 @@ def inspect_logging(file: str, data: bytes) -> list[Finding]:
     """
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(data.decode())
+        parser.read_file(io.StringIO(data.decode(), newline=None))  # lines end where they end in a file
         sections = [(section, parser.items(section)) for section in parser.sections()]
     except (configparser.Error, ValueError) as error:
         return [Finding(WRONG, file, f"cannot be read as a logging configuration: {error}")]
@@ -191,7 +195,7 @@ def _is_guarded_well(name: str, value: Any) -> bool:
     if isinstance(value, list):
         return all(_is_guarded_well(name, one) for one in value)
     if isinstance(value, dict):
-        return "_target_" in value  # the class is judged where it stands
+        return not value or "_target_" in value  # the class is judged where it stands
     return value is None or value in GUARDED[name]
 
 
@@ -208,7 +212,7 @@ def _is_plain_logging(section: str, key: str, value: str) -> bool:
     if key == "class":
         return value in (LOGGING_FORMATTERS if section.startswith("formatter_") else LOGGING_CLASSES)
     if key not in ("args", "kwargs"):
-        return True
+        return key in LOGGING_PLAIN
     try:
         tree = ast.parse(value.strip() or "()", mode="eval").body
     except (SyntaxError, ValueError, RecursionError):

@@ -41,6 +41,12 @@ PLAIN = (
 )
 COSTLY = (ast.Pow, ast.LShift, ast.MatMult)  # 9 ** 9 ** 9 stops a machine; the last is a reference gone wrong
 APPLYING = ("map", "filter")
+KEYED = (*APPLYING, "sorted", "min", "max")
+CALLED_ONLY = (
+    *APPLYING,
+    "torch.load",
+    "os.environ.get",
+)  # their arguments are judged, so somebody else may not call them
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,8 @@ def _name_problems(node: ast.Name | ast.Attribute, around: Surroundings, local: 
     if full is not None:
         if not _is_known(full):
             yield f"uses {full}"
+        if full in CALLED_ONLY:
+            yield f"hands on {full}"
     elif isinstance(node, ast.Attribute):
         if node.attr not in MEMBERS:
             yield f"uses .{node.attr} of {_shown(node.value)}"
@@ -185,7 +193,9 @@ def _argument_problems(full: str, node: ast.Call, around: Surroundings, local: f
         if not (isinstance(safely, ast.Constant) and safely.value is True) or None in named:
             yield "calls torch.load without weights_only=True"
     applied = first if full in APPLYING else named.get("key")
-    if applied is not None and full in (*APPLYING, "sorted", "min", "max"):
+    if full in KEYED and None in named:
+        yield f"hands arguments without names to {full}"
+    if applied is not None and full in KEYED:
         is_judged = isinstance(applied, ast.Lambda) or _full_name(applied, around, local) is not None
         if not is_judged:
             yield f"hands {_shown(applied)} to {full}"

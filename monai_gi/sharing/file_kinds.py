@@ -31,6 +31,26 @@ BEGINNINGS = {
 }
 
 
+END_OF_ARCHIVE = b"PK\x05\x06"
+ARCHIVE_END_BYTES = 80_000  # readers of zips look for the end no further from the last byte
+
+
+def hidden_archive_findings(name: str, path: Path) -> list[Finding]:
+    """Find an archive behind something else: readers of zips, PyTorch's too, start at a file's end.
+
+    Args:
+        name: in the bundle.
+        path: a file that is no archive by its kind.
+
+    Returns:
+        At most one finding.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - ARCHIVE_END_BYTES))
+        is_archive = END_OF_ARCHIVE in file.read()
+    return [Finding(WRONG, name, "holds a zip archive behind its beginning.")] if is_archive else []
+
+
 def kind_findings(name: str, path: Path) -> list[Finding]:
     """Judge a file by its name and its first bytes.
 

@@ -5,7 +5,6 @@ Convention: nothing is imported, evaluated or unpickled here. `wrong` findings s
 """
 
 import tempfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +14,16 @@ from monai_gi.sharing.archive import unpack_safely
 from monai_gi.sharing.bundle_facts import Claims, claims_of, fact_findings
 from monai_gi.sharing.config_files import CONFIG_SUFFIXES
 from monai_gi.sharing.config_inspection import Executed, inspect_configs, inspect_logging
-from monai_gi.sharing.file_kinds import kind_findings
-from monai_gi.sharing.findings import NOTE, WRONG, Finding, printable
+from monai_gi.sharing.file_kinds import hidden_archive_findings, kind_findings
+from monai_gi.sharing.findings import NOTE, WRONG, Finding
+from monai_gi.sharing.inspection_report import report_lines
 from monai_gi.sharing.manifest import MANIFEST_NAME, bundle_files, read_manifest, verify_manifest
 from monai_gi.sharing.signature import SIGNATURE_NAME, Signature, verify_signature
 from monai_gi.sharing.weights_inspection import inspect_safetensors, inspect_script, inspect_weights
 
 LOGGING_SUFFIXES = (".conf", ".cfg", ".ini")
 PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
+SCRIPT_SUFFIX = ".ts"
 UNSIGNED = Signature(False, False, False, "", "")
 
 
@@ -59,18 +60,18 @@ class Inspection:
         return tuple(finding for finding in self.findings if finding.severity == WRONG)
 
     def __str__(self) -> str:
-        notes = [finding for finding in self.findings if finding.severity == NOTE]
-        outside = sum(1 for one in self.executed if one.problems)
-        parts = [
-            [printable(f"{self.path.name}: {self.claims.title}"), *map(printable, self.claims.lines())],
-            [f"files: {self.files}, {_manifest_line(self)}", f"signature: {_signature_line(self.signature)}"],
-            [f"the configs execute {len(self.executed)} expressions, {outside} of them outside the allow-list:"],
-            [f"  {line}" for line in _executed_lines(self.executed)],
-            [f"wrong ({len(self.wrong)}):", *(f"  {finding}" for finding in self.wrong)] if self.wrong else [],
-            [f"notes ({len(notes)}):", *(f"  {finding}" for finding in notes)] if notes else [],
-            ["Nothing is wrong." if self.ok else f"{len(self.wrong)} things are wrong: do not run this bundle."],
-        ]
-        return "\n".join(line for part in parts for line in part)
+        return self.report()
+
+    def report(self, *, brief: bool = False) -> str:
+        """What was found, in words.
+
+        Args:
+            brief: count what the configs execute inside the allow-list instead of listing it.
+
+        Returns:
+            Lines, the verdict among the first and the last.
+        """
+        return "\n".join(report_lines(self, brief=brief))
 
 
 class Opened(NamedTuple):
@@ -155,12 +156,14 @@ def inspect_folder(root: Path, path: Path, *, public_key: str | Path | None = No
     is_packed = (root / "configs").is_dir()
     findings: list[Finding] = []
     has_manifest = MANIFEST_NAME in files
-    if is_packed or has_manifest:
+    if is_packed or has_manifest or not path.is_dir():  # a zip of any layout was packed for others
         findings += [Finding(WRONG, MANIFEST_NAME, problem) for problem in verify_manifest(root)]
     signature = _checked_signature(root, has_manifest, public_key, findings)
     configs = {name: _content(file) for name, file in files.items() if _is_config(name)}
     for name, file in files.items():
         findings += _file_findings(name, file, configs)
+        if not name.lower().endswith((*PICKLE_SUFFIXES, SCRIPT_SUFFIX)):
+            findings += hidden_archive_findings(name, file)
     report = inspect_configs(configs)
     findings += report.findings
     folder = "configs/" if is_packed else ""
@@ -185,7 +188,7 @@ def _file_findings(name: str, path: Path, configs: dict[str, bytes]) -> list[Fin
         return inspect_weights(name, path)
     if suffix == ".safetensors":
         return inspect_safetensors(name, path)
-    if suffix == ".ts":
+    if suffix == SCRIPT_SUFFIX:
         findings, inside = inspect_script(name, path)
         configs.update(inside)
         return findings
@@ -230,38 +233,3 @@ def _name(root: Path, has_manifest: bool) -> str:
 
 def _finding(error: DataError) -> Finding:
     return Finding(WRONG, error.where, error.problem)
-
-
-def _manifest_line(inspection: Inspection) -> str:
-    if not inspection.manifest:
-        return "no manifest: a folder that may change"
-    changed = sum(1 for finding in inspection.wrong if finding.where == MANIFEST_NAME)
-    return f"{changed} differences from the manifest" if changed else "all as in the manifest"
-
-
-def _signature_line(signature: Signature) -> str:
-    if not signature.signed:
-        return "not signed; anybody may have packed it"
-    if not signature.valid:
-        return "NOT VALID"
-    if signature.trusted:
-        return f"valid, by the key that you named ({signature.fingerprint})"
-    return (
-        f"signed by the key with fingerprint {signature.fingerprint}, which you have not said you trust "
-        "(--key public.pem)"
-    )
-
-
-def _executed_lines(executed: tuple[Executed, ...]) -> list[str]:
-    """Every text once, with its first place; what is outside the allow-list first."""
-    counts = Counter(one.text for one in executed)
-    first = {one.text: one for one in reversed(executed)}
-    ordered = sorted(first.values(), key=lambda one: (not one.problems, "import" not in one.text, one.text))
-    return [
-        printable(
-            ("OUTSIDE " if one.problems else "")
-            + f"{one.text}  ({one.where}{f' and {counts[one.text] - 1} more' if counts[one.text] > 1 else ''})",
-            longest=6000,  # a judged expression has 4000 characters at most
-        )
-        for one in ordered
-    ]

@@ -7,6 +7,7 @@ Convention: paths are relative to the bundle's folder, with `/`, sorted; `manife
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def _listed(manifest: dict[str, Any]) -> list[tuple[str, int, str]]:
 
 
 def _doubled(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1}) if len(names) != len(set(names)) else []
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _changes(name: str, path: Path, size: int, digest: str) -> list[str]:

@@ -6,6 +6,7 @@ the allow-list, and the weights are read with weights_only or as safetensors. Th
 """
 
 import copy
+import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,8 @@ import torch
 
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.networks.init_weights import UNREADABLE, UnavailableError, first_line, load_weights_file
+from monai_gi.sharing.config_inspection import inspect_configs
+from monai_gi.sharing.findings import WRONG, printable
 from monai_gi.sharing.inspection import Opened, bundle_root, inspect_folder
 from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.references import REFERENCE, bound_by_import
@@ -136,7 +139,7 @@ def _opened(opened: Opened, path: Path, weights: Path | None, device: torch.devi
 
 
 def _refusal(path: Path, opened: Opened) -> DataErrors:
-    wrong = [DataError(finding.where, finding.text) for finding in opened.inspection.wrong]
+    wrong = [DataError(printable(one.where), printable(one.text)) for one in opened.inspection.wrong]
     repair = "look at it with `monai-gi inspect`; --trust opens it all the same, if you know who made it."
     return DataErrors(path, [*wrong, DataError("this bundle was not opened", repair)])
 
@@ -166,7 +169,15 @@ def _as_trained(config: dict[str, Any], weights: Path) -> dict[str, Any]:
             f"its overrides would execute {', '.join(map(repr, [*evaluated, *classes]))}; plain values were wanted"
         )
         raise DataError(settings_file, f"{problem}. Move the weights to a folder of their own to do without them.")
+    if guarded := sorted(_faults(changed) - _faults(config)):
+        raise DataError(settings_file, f"with its overrides {printable('; '.join(guarded))}")
     return changed
+
+
+def _faults(config: Mapping[str, Any]) -> set[str]:
+    """What an inspection finds wrong in a config."""
+    findings = inspect_configs({"inference.json": json.dumps(config).encode()}).findings
+    return {str(finding) for finding in findings if finding.severity == WRONG}
 
 
 def _classes(value: Any) -> Iterator[str]:

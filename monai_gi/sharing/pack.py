@@ -22,7 +22,7 @@ from monai_gi.sharing.manifest import sha256_of, sign_manifest, write_manifest
 from monai_gi.sharing.packed_metadata import packed_metadata, packed_readme, score_facts, training_facts
 from monai_gi.sharing.plain_monai import packed_training, plain_inference
 from monai_gi.sharing.plain_weights import Weights, plain_weights_file, read_plain_weights
-from monai_gi.sharing.privacy import MAX_FILE_BYTES, folder_findings
+from monai_gi.sharing.privacy import MAX_FILE_BYTES, folder_findings, text_findings
 from monai_gi.sharing.run_overrides import as_trained
 
 CONFIGS = ("train.json", "evaluate.json", "multi_gpu_train.json")
@@ -73,6 +73,7 @@ def pack(
     with TemporaryDirectory(prefix="monai-gi-pack-") as place:
         folder = Path(place) / bundle.name
         _fill(folder, bundle, problems, weights=weights, version=version, scores=scores)
+        problems.found += text_findings("name of the bundle", bundle.name, allow)
         problems.found += folder_findings(folder, allow, max_bytes)
         if problems.found:
             raise DataErrors(bundle_dir, problems.found)
@@ -111,8 +112,11 @@ def read_bundle(folder: Path, settings_file: Path) -> FlatBundle:
         All its files; configs as the run had them.
 
     Raises:
+        DataError: there is no such folder.
         DataErrors: files are missing or no JSON.
     """
+    if not folder.is_dir():
+        raise DataError(folder, "no such folder. A bundle to pack is a folder of bundles/, such as bundles/segformer")
     problems = _Problems()
     configs = {
         name: problems.attempt(_read_json, folder / name) for name in ("inference.json", "metadata.json", *CONFIGS)

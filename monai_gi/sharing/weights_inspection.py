@@ -7,9 +7,10 @@ that compute are accepted. Source: pickletools; torch/_weights_only_unpickler.py
 
 import json
 import pickletools
+import re
 import zipfile
 import zlib
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from monai_gi.errors import DataError
@@ -23,6 +24,16 @@ LARGEST_PICKLE_BYTES = 256 << 20
 LARGEST_HEADER_BYTES = 100 << 20
 SCRIPT_TYPES, SCRIPT_CLASSES = "__torch__.", "__torch__.torch.classes"
 OUTSIDE = "outside the allow-list"
+# PyTorch looks its entries up without regard to case, and its readers know older formats, too: code and pickles count
+# only under the names that torch.save and torch.jit.save write today, so that no other entry can stand in for them.
+WEIGHTS_ENTRIES = re.compile(
+    r"data\.pkl|data/\d+|(\.data/)?version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id"
+)
+SCRIPT_ENTRIES = re.compile(
+    WEIGHTS_ENTRIES.pattern
+    + r"|constants\.pkl|constants/\d+|code/\w+(/\w+)*\.py(\.debug_pkl)?|extra/[a-z0-9_][a-z0-9_.-]*"
+    + r"|traced_inputs\.pkl|traced_inputs/\d+"
+)
 
 
 def inspect_weights(file: str, path: Path) -> list[Finding]:
@@ -44,6 +55,7 @@ def inspect_weights(file: str, path: Path) -> list[Finding]:
             findings.append(Finding(WRONG, file, "has no data.pkl; a file written by torch.save was wanted."))
         if any("/code/" in name for name in names):
             findings.append(Finding(WRONG, file, "holds TorchScript, but is named as a file of weights."))
+        findings += _entry_findings(file, names, WEIGHTS_ENTRIES, "a file of weights")
         for name in names:
             if name.endswith(".pkl"):
                 findings += _pickle_findings(file, archive, name, PICKLE_GLOBALS)
@@ -68,6 +80,7 @@ def inspect_script(file: str, path: Path) -> tuple[list[Finding], dict[str, byte
         names = archive.namelist()
         if not any("/code/" in name for name in names):
             findings.append(Finding(WRONG, file, "holds no TorchScript; a file written by torch.jit.save was wanted."))
+        findings += _entry_findings(file, names, SCRIPT_ENTRIES, "TorchScript")
         sources = {name: _read(archive, name) for name in names if name.endswith(".py")}
         findings += [
             Finding(WRONG, f"{file}#{name}", f"{text} ({OUTSIDE}).") for name, text in script_problems(sources)
@@ -141,6 +154,16 @@ def _open(file: str, path: Path) -> tuple[zipfile.ZipFile | None, list[Finding]]
     if faults:
         return None, [Finding(WRONG, file, f"{fault.where} {fault.problem}") for fault in faults]
     return zipfile.ZipFile(path), []
+
+
+def _entry_findings(file: str, names: Sequence[str], known: re.Pattern[str], what: str) -> list[Finding]:
+    """Entries that the format does not have, below one folder."""
+    roots = {name.partition("/")[0] for name in names}
+    findings = [Finding(WRONG, file, f"has {len(roots)} folders at its top; one was wanted.")] if len(roots) > 1 else []
+    unknown = [name for name in names if not known.fullmatch(name.partition("/")[2])]
+    return findings + [
+        Finding(WRONG, f"{file}#{name}", f"is no part of {what} as PyTorch writes it today.") for name in unknown
+    ]
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:

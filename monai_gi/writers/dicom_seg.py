@@ -14,6 +14,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import MRImageStorage, generate_uid
 
 from monai_gi.atomic_file import write_atomically
+from monai_gi.dicom.headers import long_string
 from monai_gi.dicom.series import Frame, Series
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES, ORGANS, Organ
@@ -27,7 +28,6 @@ CONTENT_LABEL = "GI_ORGANS_AUTO"
 CONTENT_DESCRIPTION = "Automatic, unapproved. Research use only, not a medical device."
 SERIES_NUMBER_OFFSET = 1000  # behind the scanner's own series in a viewer's list
 _LARGEST_INTEGER_STRING = 2**31 - 1
-_LONG_STRING = 64  # characters of VR LO
 _STANDIN_UID = "2.25."
 _BLANK = (
     "PatientID",
@@ -68,11 +68,11 @@ def write_dicom_seg(path: str | Path, scan: Scan, masks: np.ndarray, provenance:
 
     Source: DICOM PS3.3 A.51, C.8.20.2 (segments), C.7.6.16.2.6 (derivation images); PS3.16 CID 7150, 7151, 7162.
     """
-    series = _series_of(scan)
+    series = scan.require_series("a DICOM SEG")
     wanted = (len(ORGANS), *scan.voxels.shape)
     if masks.shape != wanted or masks.dtype != bool:
         raise ValueError(f"masks: {masks.dtype} of shape {masks.shape}, wanted bool {wanted} as {ORGAN_NAMES}")
-    header = dcmread(series.frames[0].path, stop_before_pixels=True)
+    header = dcmread(series.frames[0].path, stop_before_pixels=True, force=True)
     segmentation = _segmentation(scan, series, masks, provenance, header)
     _refer_to_frames(segmentation, series.frames)
     # As they stand, and only now: highdicom refuses odd values, and warns with the patient's name in the text.
@@ -82,15 +82,6 @@ def write_dicom_seg(path: str | Path, scan: Scan, masks: np.ndarray, provenance:
         segmentation["SpecificCharacterSet"] = header["SpecificCharacterSet"]
     write_atomically(path, lambda file: segmentation.save_as(file, enforce_file_format=True))
     return Path(path)
-
-
-def _series_of(scan: Scan) -> Series:
-    if scan.series is None:
-        raise DataError(scan.name, f"a {scan.kind} scan; a DICOM SEG wants a DICOM series. Choose --format nifti")
-    if not scan.series.frame_of_reference_uid:
-        problem = "no FrameOfReferenceUID in the series, which its DICOM SEG must share. Choose --format nifti"
-        raise DataError(scan.name, problem)
-    return scan.series
 
 
 def _segmentation(
@@ -112,13 +103,13 @@ def _segmentation(
         sop_instance_uid=generate_uid(prefix=None),
         instance_number=1,
         manufacturer="monai_gi",
-        manufacturer_model_name=_line(made_by),
-        software_versions=_line(f"monai_gi {provenance.software_version}"),
-        device_serial_number=_line(provenance.weights_sha256),  # which network of this make it was
+        manufacturer_model_name=long_string(made_by),
+        software_versions=long_string(f"monai_gi {provenance.software_version}"),
+        device_serial_number=long_string(provenance.weights_sha256),  # which network of this make it was
         omit_empty_frames=bool(masks.any()),
         content_label=CONTENT_LABEL,
         content_description=CONTENT_DESCRIPTION,
-        series_description=_line(f"Automatic, unapproved: {made_by}"),
+        series_description=long_string(f"Automatic, unapproved: {made_by}"),
     )
 
 
@@ -166,10 +157,10 @@ def _describe(number: int, organ: Organ, provenance: Provenance) -> "highdicom.s
         segmented_property_type=Code(organ.snomed_code, "SCT", organ.snomed_meaning),
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name=_line(provenance.bundle_name),
-            version=_line(provenance.bundle_version),
+            name=long_string(provenance.bundle_name),
+            version=long_string(provenance.bundle_version),
             family=Code("123110", "DCM", "Artificial Intelligence"),
-            source=_line(f"monai_gi {provenance.software_version}"),
+            source=long_string(f"monai_gi {provenance.software_version}"),
             parameters={"weights_sha256": provenance.weights_sha256},
         ),
         display_color=highdicom.color.CIELabColor.from_rgb(*organ.rgb),
@@ -205,8 +196,3 @@ def _series_number(series: Series) -> int:
     """Of the new series, derived from that of the images, which may be absent or of any sign."""
     number = series.number or 0
     return SERIES_NUMBER_OFFSET + (number if 0 < number <= _LARGEST_INTEGER_STRING - SERIES_NUMBER_OFFSET else 0)
-
-
-def _line(text: str) -> str:
-    """The text as VR LO in the default character set: no control characters or value separators, 64 at most."""
-    return "".join(sign if " " <= sign <= "~" and sign != "\\" else "_" for sign in text)[:_LONG_STRING]

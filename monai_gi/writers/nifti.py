@@ -15,12 +15,11 @@ import numpy as np
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS, to_label_map
-from monai_gi.provenance import INTENDED_USE, Provenance
+from monai_gi.provenance import INTENDED_USE, MASK_NOTE, Provenance
 from monai_gi.scan import Scan
 from monai_gi.writers.scan_names import check_name
 
 OVERLAP_RULE = "Overlaps: " + " over ".join(reversed(LABEL_MAP_PRIORITY))
-_NOTE = "research use only"  # descrip holds 79 characters
 _SCANNER = 1  # NIFTI_XFORM_SCANNER_ANAT
 _FAST = 1
 
@@ -77,7 +76,7 @@ def write_scan_nifti(
     facts: dict[str, Any] = {"intended_use": INTENDED_USE, "missing_slices": missing.tolist()}
     if provenance is not None:
         facts["made_by"] = provenance._asdict()
-    return _write(Path(folder), scan.name, lattice, scan.affine, note=f"; {_NOTE}", facts=facts)
+    return _write(Path(folder), scan.name, lattice, scan.affine, note=f"; {MASK_NOTE}", facts=facts)
 
 
 def _write(

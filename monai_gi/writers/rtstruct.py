@@ -24,6 +24,7 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_
 
 from monai_gi.atomic_file import write_atomically
 from monai_gi.dicom.contours import Polygon, mask_to_polygons
+from monai_gi.dicom.headers import long_string
 from monai_gi.dicom.series import Frame, Series
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES, ORGANS, Organ
@@ -69,7 +70,7 @@ def write_rtstruct(path: str | Path, scan: Scan, masks: np.ndarray, provenance: 
 
     Source: DICOM PS3.3 A.19, C.8.8.5 (structure set), C.8.8.6 (contours), C.8.8.8 (observations).
     """
-    series = _series_of(scan)
+    series = scan.require_series("an RTSTRUCT")
     wanted = (len(ORGANS), *scan.voxels.shape)
     if masks.shape != wanted or masks.dtype != bool:
         raise ValueError(f"masks: {masks.dtype} of shape {masks.shape}, wanted bool {wanted} as {ORGAN_NAMES}")
@@ -85,18 +86,9 @@ def write_rtstruct(path: str | Path, scan: Scan, masks: np.ndarray, provenance: 
     return Path(path)
 
 
-def _series_of(scan: Scan) -> Series:
-    if scan.series is None:
-        raise DataError(scan.name, f"a {scan.kind} scan; an RTSTRUCT wants a DICOM series. Choose --format nifti")
-    if not scan.series.frame_of_reference_uid:
-        problem = "no FrameOfReferenceUID in the series, which its RTSTRUCT must share. Choose --format nifti"
-        raise DataError(scan.name, problem)
-    return scan.series
-
-
 def _described(series: Series, provenance: Provenance, absent: list[str]) -> FileDataset:
     """Everything that is not a contour: patient and study of the series, what made it, what it is for."""
-    source = dcmread(series.frames[0].path, stop_before_pixels=True, specific_tags=list(_FROM_SERIES))
+    source = dcmread(series.frames[0].path, stop_before_pixels=True, specific_tags=list(_FROM_SERIES), force=True)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = RTStructureSetStorage, generate_uid(prefix=None)
     # Explicit VR holds at most 65534 bytes of contour data.
@@ -113,14 +105,14 @@ def _described(series: Series, provenance: Provenance, absent: list[str]) -> Fil
     dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     dataset.Modality, dataset.SeriesInstanceUID = "RTSTRUCT", generate_uid(prefix=None)
     dataset.SeriesNumber = _series_number(series)
-    dataset.SeriesDescription = _line(f"Automatic, unapproved: {made_by}")
+    dataset.SeriesDescription = long_string(f"Automatic, unapproved: {made_by}")
     dataset.OperatorsName = None
-    dataset.Manufacturer, dataset.ManufacturerModelName = "monai_gi", _line(made_by)
-    dataset.SoftwareVersions = _line(f"monai_gi {provenance.software_version}")
+    dataset.Manufacturer, dataset.ManufacturerModelName = "monai_gi", long_string(made_by)
+    dataset.SoftwareVersions = long_string(f"monai_gi {provenance.software_version}")
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
     dataset.StructureSetDate, dataset.StructureSetTime = date, time
     dataset.StructureSetLabel = "AUTO UNAPPROVED"
-    dataset.StructureSetName = _line(made_by)
+    dataset.StructureSetName = long_string(made_by)
     dataset.StructureSetDescription = _description(provenance, absent)
     dataset.ApprovalStatus = "UNAPPROVED"
     return dataset
@@ -175,7 +167,7 @@ def _roi(organ: Organ, series: Series, provenance: Provenance) -> Dataset:
     roi.ROIName = organ.name
     roi.ROIGenerationAlgorithm = "AUTOMATIC"
     made_by = f"monai_gi {provenance.bundle_name} {provenance.bundle_version}"
-    roi.ROIGenerationDescription = _line(f"{made_by} {provenance.weights_sha256[:12]}")
+    roi.ROIGenerationDescription = long_string(f"{made_by} {provenance.weights_sha256[:12]}")
     return roi
 
 
@@ -185,6 +177,7 @@ def _observation(organ: Organ) -> Dataset:
     observation = Dataset()
     observation.ObservationNumber = observation.ReferencedROINumber = organ.index
     observation.ROIObservationLabel = organ.name
+    observation.ROIObservationDescription = "Automatic, unapproved"
     observation.RTROIIdentificationCodeSequence = [code]
     observation.RTROIInterpretedType = "ORGAN"
     observation.ROIInterpreter = None
@@ -235,8 +228,3 @@ def _series_number(series: Series) -> int:
     """Behind the scanner's own series in a viewer's list; their number may be absent or of any sign."""
     number = series.number or 0
     return _SERIES_NUMBER_OFFSET + (number if 0 < number < _SERIES_NUMBER_OFFSET else 0)
-
-
-def _line(text: str) -> str:
-    """The text as VR LO in the default character set: no control characters or value separators, 64 at most."""
-    return "".join(sign if " " <= sign <= "~" and sign != "\\" else "_" for sign in text)[:64]

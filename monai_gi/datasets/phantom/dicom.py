@@ -95,12 +95,9 @@ def write_dicom(
         DataError: the folder holds something already, or a kind needs a package that is missing.
         ValueError: an argument is not as described.
     """
-    folder = Path(folder)
     planned = plan_dicom(
         folder, patients=patients, slices=slices, seed=seed, kinds=kinds, size=size, spacing_mm=spacing_mm
     )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(folder, "holds something already; nothing was changed. Name a new or empty folder")
     return [write_drawn(series)[0].parent for series in planned]
 
 
@@ -117,7 +114,7 @@ def plan_dicom(
     """Draw the series of `write_dicom` one at a time, each with the masks that are its truth; nothing is written.
 
     Args:
-        folder: of all of them.
+        folder: of all of them, new or empty.
         patients: each gets every kind; each fourth lacks an organ.
         slices: of each series, 4 or more. Few are spread over the gut; from 80 axial ones on they lie 3 mm apart.
         seed: 0 or more, decides everything.
@@ -129,7 +126,8 @@ def plan_dicom(
         The series, by patient, then in the order of `kinds`.
 
     Raises:
-        ValueError: an argument is not as described; raised at once, not with the first series.
+        DataError: the folder holds something already.
+        ValueError: an argument is not as described. Both are raised at once, not with the first series.
     """
     for name, value, least in (("patients", patients, 1), ("slices", slices, FEWEST_SLICES), ("seed", seed, 0)):
         if value < least:
@@ -139,8 +137,11 @@ def plan_dicom(
         raise ValueError(
             f"kinds: {', '.join(unknown or kinds) or 'none'}, wanted some of {', '.join(KINDS)}, each once"
         )
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(folder, "holds something already; nothing was changed. Name a new or empty folder")
     everyone = [Patient(number, seed, slices, size, spacing_mm) for number in range(1, patients + 1)]
-    return _draw_all(Path(folder), everyone, kinds)
+    return _draw_all(folder, everyone, kinds)
 
 
 def write_drawn(series: DrawnSeries) -> list[Path]:

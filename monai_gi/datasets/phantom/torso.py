@@ -31,7 +31,7 @@ def paint_torso(canvas: Canvas, body: Body) -> None:
     canvas.dome = _dome(x, y, canvas.plane.z_mm)
     _paint_arms(canvas, body, float(_surfaces(body, canvas.plane.z_mm)[0][ANGLES // 2]))
     _paint_wall(canvas, body, (skin, wall, cavity), angle)
-    _paint_lungs(canvas, angle)
+    _paint_lungs(canvas)
     _paint_back(canvas)
     _paint_spine(canvas)
     _paint_pelvis(canvas)
@@ -96,7 +96,7 @@ def _paint_wall(
     canvas.paint(whole, cavity, inside - 0.22 * strands)
 
 
-def _paint_lungs(canvas: Canvas, angle: np.ndarray) -> None:
+def _paint_lungs(canvas: Canvas) -> None:
     """Air above the diaphragm, with vessels, and the mediastinum between the lungs."""
     z_mm = canvas.plane.z_mm
     if z_mm < 0:

@@ -10,9 +10,9 @@ from monai.data import MetaTensor
 from monai.transforms import Orientation, Spacing
 from PIL import Image
 
-from monai_gi.datasets import volumes
+from monai_gi.datasets import volume_slices
 from monai_gi.datasets.scan_folders import read_scan
-from monai_gi.datasets.volumes import read_record, store_volume, stored_items, to_16_bits, to_slices
+from monai_gi.datasets.volume_slices import read_record, store_volume, stored_items, to_16_bits, to_slices
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.rle import decode_rle
 from tests.drawn_nifti_files import SIZE, draw_affine, draw_volume
@@ -66,11 +66,11 @@ def test_grid_and_values_are_those_of_monai(axcodes, spacing_mm):
     affine = draw_affine(axcodes, spacing_mm)
     masks = np.stack([smooth() > 9000, smooth() > 14000, smooth() > 99999])
     image, inside = to_slices(smooth(), masks, affine)
-    expected = monai_slices(smooth(), affine, volumes.SPACING_MM)
+    expected = monai_slices(smooth(), affine, volume_slices.SPACING_MM)
     assert image.shape == expected.shape
     assert np.allclose(image, expected, rtol=1e-4, atol=0.5)
     for channel in range(3):
-        share = monai_slices(masks[channel], affine, volumes.SPACING_MM)
+        share = monai_slices(masks[channel], affine, volume_slices.SPACING_MM)
         certain = np.abs(share - 0.5) > 1e-4
         assert np.array_equal(inside[channel][certain], (share >= 0.5)[certain])
 
