@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +70,8 @@ def contour(request: Request) -> list[Outcome]:
             folder.
         NotContouredError: all at once after the other scans are done, the scans that could not be contoured.
     """
-    sources = find_sources(request.input, request.series)
+    with tqdm(desc="looking at files", unit="file", delay=2.0, leave=False, **_pace()) as bar:
+        sources = find_sources(request.input, request.series, progress=partial(_show, bar))
     with open_bundle(request.bundle, weights=request.weights, trust=request.trust) as bundle:
         settings = settings_of(bundle, request)
         chosen, left_out = _choose(sources, bundle.modality, request)
@@ -119,9 +122,23 @@ def _choose(sources: Sequence[Source], modality: str, request: Request) -> tuple
         for name in request.formats
         if name not in suiting
     ]
+    faults += [fault for source in chosen for fault in _unwritable(source, request.formats)]
     if faults:
         raise DataErrors("--format", faults)
     return chosen, left_out
+
+
+def _unwritable(source: Source, formats: Sequence[str]) -> list[DataError]:
+    """What would stop the writers, found before minutes of work."""
+    wanted = set(formats or FORMATS_OF_KIND[source.kind])
+    faults = []
+    if source.series and not source.series.frame_of_reference_uid and wanted & {"rtstruct", "dicom-seg"}:
+        problem = "has no FrameOfReferenceUID, which RTSTRUCT and DICOM SEG must share"
+        faults.append(DataError(source.name, f"{problem}. Take --format nifti --format overlay"))
+    if "dicom-seg" in wanted and find_spec("highdicom") is None:
+        problem = "dicom-seg needs the package highdicom: pip install monai_gi[dicom]"
+        faults.append(DataError(source.name, f"{problem}. Or name other formats"))
+    return faults
 
 
 def _reason_to_leave_out(source: Source, modality: str) -> str | None:
@@ -239,6 +256,11 @@ def _hash_of(source: Source) -> str:
         for path in source.files:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _show(bar: tqdm, done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
 
 
 def _pace() -> dict[str, float]:

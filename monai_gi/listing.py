@@ -1,4 +1,4 @@
-"""The table of `monai-gi series`: which scans an input holds and which can be contoured; patients only on request."""
+"""The table of `monai-gi series`: which scans an input holds and which can be read; patients only on request."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from monai_gi.readers.sources import Source, find_sources
 
 COLUMNS = ("scan", "kind", "slices", "size")
 PATIENT_COLUMNS = ("patient", "description")
-VERDICT = "can be contoured"
+VERDICT = "can be read"
 
 
 def scan_table(path: Path, *, show_patient: bool = False) -> str:

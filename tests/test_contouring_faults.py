@@ -3,19 +3,24 @@
 import errno
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from pydicom import dcmread
 
 from monai_gi import outputs
 from monai_gi.cli import main
+from monai_gi.contouring import contour
 from monai_gi.datasets.phantom.dicom import write_dicom
 from monai_gi.dicom.series import find_series
 from monai_gi.errors import DataError
+from monai_gi.prediction_request import Request
 from tests.brightness_bundle import write_brightness_bundle
 
 
@@ -134,3 +139,25 @@ def test_files_from_a_pacs_without_preamble_give_every_format_and_their_patient(
         assert dcmread(folder / file).PatientName == dcmread(next(axial(dicom).iterdir())).PatientName
     assert main(["series", str(tmp_path / "in"), "--show-patient"]) == 0
     assert "PHANTOM-1" in capsys.readouterr().out
+
+
+def test_what_no_writer_could_write_is_told_before_the_work(tmp_path, bundle, dicom, monkeypatch):
+    shutil.copytree(axial(dicom), tmp_path / "in")
+    for path in (tmp_path / "in").iterdir():
+        header = dcmread(path)
+        del header.FrameOfReferenceUID
+        header.save_as(path)
+    monkeypatch.setattr("monai_gi.contouring.read_source", lambda *_, **__: pytest.fail("was read"))
+    ask = Request(bundle, tmp_path / "in", tmp_path / "out", weights=bundle / "model.pt", formats=("rtstruct",))
+    with pytest.raises(DataError, match="has no FrameOfReferenceUID, which RTSTRUCT and DICOM SEG must share"):
+        contour(ask)
+    monkeypatch.setattr("monai_gi.contouring.find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"dicom-seg needs the package highdicom: pip install monai_gi\[dicom\]"):
+        contour(replace(ask, input=axial(dicom), formats=("dicom-seg",)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_progress_bar_has_an_end_time_and_leaves_refused_slices_out(tmp_path, bundle, dicom, capfd):
+    assert main(words(bundle, dicom, tmp_path / "out", "--format", "nifti")) == 2
+    bar = capfd.readouterr().err.replace("\r", "\n")
+    assert re.search(r"contouring: 100%.* 4/4 \[\d\d:\d\d<00:00", bar)

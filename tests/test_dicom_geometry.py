@@ -273,3 +273,10 @@ def test_real_series_stand_on_even_lattices(real_data):
     assert np.linalg.norm(arrange(liver).affine_lps[:3, :3], axis=0) == pytest.approx([0.810547, 0.810547, 1])
     assert np.linalg.norm(arrange(lung).affine_lps[:3, :3], axis=0) == pytest.approx([0.977, 0.977, 3], abs=1e-6)
     assert arrange(lung).slice_numbers.tolist() == list(range(41))
+
+
+def test_slices_that_share_their_instance_are_refused_as_contours_could_not_name_one(five):
+    first = five.frames[0].sop_instance_uid
+    assert f"SOPInstanceUID: 1 stand for several slices each, {first} for one" in refusal(
+        moved(five, 3, sop_instance_uid=first)
+    )

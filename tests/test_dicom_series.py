@@ -43,7 +43,6 @@ def test_mixed_nested_series_come_apart_by_their_uid_whatever_the_files_are_call
     paths[0].rename(tmp_path / "no suffix")
     write_slices(tmp_path / "a", positions(2), SeriesInstanceUID="1.2.9", Modality="CT", sop_class=CTImageStorage)
     (tmp_path / "a" / "notes.dcm").write_text("DICM is only a word here")
-    (tmp_path / "empty.dcm").touch()
     mr, ct = sorted(find_series(tmp_path), key=lambda series: len(series.frames), reverse=True)
     assert (mr.uid, mr.study_uid, mr.modality, mr.number) == (SERIES, STUDY, "MR", 3)
     assert (mr.image_type, mr.frame_of_reference_uid) == (("ORIGINAL", "PRIMARY", "M"), PLACE)
@@ -274,3 +273,23 @@ def test_real_series_and_objects_are_found(real_data):
     assert isinstance(series.frames[0], Frame)
     assert structures.referenced_series_uids == (series.uid,)
     assert structures.frame_of_reference_uid == series.frame_of_reference_uid
+
+
+def test_a_series_of_several_patients_is_a_fault(tmp_path):
+    def edit(dataset, index):
+        dataset.PatientID = f"P-{index // 2}"
+
+    write_slices(tmp_path, positions(4), edit=edit)
+    with pytest.raises(DataError, match="holds files of several patients; export it again") as caught:
+        find_series(tmp_path)
+    assert "P-1" not in str(caught.value)
+
+
+def test_an_empty_file_beside_slices_is_a_fault_but_not_beside_other_things(tmp_path):
+    write_slices(tmp_path / "series", positions(2))
+    (tmp_path / "series" / "notes.txt").touch()
+    (tmp_path / "empty").touch()
+    assert len(find_series(tmp_path)) == 1
+    (tmp_path / "series" / "IM9.DCM").touch()
+    with pytest.raises(DataError, match=r"IM9\.DCM: is empty, beside slices"):
+        find_series(tmp_path)

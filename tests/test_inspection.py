@@ -86,9 +86,11 @@ def test_link_in_a_folder_is_wrong(tmp_path):
 
 def test_what_is_no_bundle_is_wrong(tmp_path):
     (tmp_path / "docs").mkdir()
-    report = str(inspect(tmp_path))
-    assert "metadata.json: is not there" in report
-    assert "inference.json: is not there" in report
+    inspection = inspect(tmp_path)
+    assert not inspection.ok
+    assert "here is no bundle: a folder or zip with metadata.json and inference.json" in str(inspection)
+    (tmp_path / "inference.json").write_text("{}")
+    assert "metadata.json: is not there" in str(inspect(tmp_path))
 
 
 @pytest.mark.parametrize(

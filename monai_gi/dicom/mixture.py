@@ -27,6 +27,7 @@ def mixture_problems(frames: Sequence[Frame]) -> list[DataError]:
         _mixed("mixed pixel spacing", _groups(frames, has_spacing, _spacing, SPACING_TOLERANCE_MM), _spacing),
         _mixed("mixed orientation", _by_turn(frames), _turn),
         _mixed_coordinates(frames),
+        _not_unique(frames),
     ]
     return [problem for problem in found if problem is not None]
 
@@ -132,3 +133,15 @@ def _told(name: str, groups: list[list[Frame]], values: list[str]) -> DataError 
         return None
     told = [f"{len(group)} of {value}, as {group[0].name}" for group, value in zip(groups, values, strict=True)]
     return DataError(name, f"{some_of(told, '; ')}; {SPLIT}")
+
+
+def _not_unique(frames: Sequence[Frame]) -> DataError | None:
+    """Contours name their slice by its instance, so no two slices may share one; copies of a file are `geometry`'s."""
+    places: dict[tuple[str, int], set[tuple[float, ...]]] = {}
+    for frame in frames:
+        places.setdefault((frame.sop_instance_uid, frame.index), set()).add(frame.position)
+    shared = [uid for (uid, _), found in places.items() if len(found) > 1]
+    if not shared:
+        return None
+    problem = f"{len(shared)} stand for several slices each, {shared[0]} for one; export the series again"
+    return DataError("SOPInstanceUID", problem)

@@ -75,7 +75,8 @@ class Found(NamedTuple):
     Attributes:
         series: series of images of any modality, by study, series number and UID.
         objects: structure sets and segmentations, by path.
-        faults: files that are DICOM by their first bytes, but can not be read.
+        faults: files that are DICOM by their first bytes, but can not be read; empty files beside slices; series of
+            several patients.
     """
 
     series: list[Series]
@@ -121,7 +122,8 @@ def find_objects(path: Path) -> list[DicomObject]:
 def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Found:
     """Read the headers of all DICOM files below a path, whatever their names; other files are skipped.
 
-    Images are grouped by SeriesInstanceUID and nothing else. Links to folders are not followed.
+    Images are grouped by SeriesInstanceUID; files of several patients in one group are a fault. Links to folders are
+    not followed.
 
     Args:
         path: a folder, of any depth, or one file.
@@ -142,11 +144,14 @@ def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None
             items.append(item)
             if progress is not None:
                 progress(done, len(files))
-    series = _group(item for item in items if isinstance(item, Series))
+    groups = _group(item for item in items if isinstance(item, Series))
+    series = sorted(map(_join, groups), key=lambda one: (one.study_uid, one.number or 0, one.uid))
     objects = [item for item in items if isinstance(item, DicomObject)]
-    return Found(series, objects, [item for item in items if isinstance(item, DataError)])
+    faults = [item for item in items if isinstance(item, DataError)]
+    return Found(series, objects, [*faults, *_mixed_patients(groups), *_empty_files(files, series)])
 
 
+SLICE_SUFFIXES = ("", ".dcm", ".ima")
 _Item = Series | DicomObject | DataError | None
 
 
@@ -198,12 +203,36 @@ def _part_of_series(path: Path, header: Header) -> Series:
     )
 
 
-def _group(parts: Iterable[Series]) -> list[Series]:
+def _group(parts: Iterable[Series]) -> list[list[Series]]:
     together: dict[str, list[Series]] = {}
     for part in parts:
         together.setdefault(part.uid, []).append(part)
-    series = [_join(group) for group in together.values()]
-    return sorted(series, key=lambda one: (one.study_uid, one.number or 0, one.uid))
+    return list(together.values())
+
+
+def _mixed_patients(groups: Iterable[list[Series]]) -> list[DataError]:
+    """Series of which files name different patients: nobody knows whose contours these would be."""
+    return [
+        DataError(
+            group[0].frames[0].path, f"its series {group[0].uid} holds files of several patients; export it again"
+        )
+        for group in groups
+        if len({part.patient_id for part in group}) > 1
+    ]
+
+
+def _empty_files(files: Iterable[Path], series: Iterable[Series]) -> list[DataError]:
+    """Files without a byte beside slices, named as slices are: copies that failed, perhaps at the end of a series."""
+    slices = {frame.path for one in series for frame in one.frames}
+    folders = {path.parent for path in slices}
+    return [
+        DataError(path, "is empty, beside slices of a series; copy it again from its source, or remove it")
+        for path in files
+        if path not in slices
+        and path.parent in folders
+        and path.suffix.lower() in SLICE_SUFFIXES
+        and not path.stat().st_size
+    ]
 
 
 def _join(parts: list[Series]) -> Series:

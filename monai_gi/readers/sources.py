@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,7 +50,9 @@ class Source:
     series: Series | None = None
 
 
-def find_sources(path: str | Path, series_uid: str | None = None) -> list[Source]:
+def find_sources(
+    path: str | Path, series_uid: str | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> list[Source]:
     """Find out what a file or folder holds; headers are read, never pixels.
 
     All series of images are listed, also those that nobody would contour (localizers, other modalities): the caller
@@ -59,6 +61,7 @@ def find_sources(path: str | Path, series_uid: str | None = None) -> list[Source
     Args:
         path: a file, or a folder at any depth above scans.
         series_uid: take this DICOM series alone.
+        progress: called with (files looked at, files in all) while DICOM is searched for.
 
     Returns:
         At least one source: DICOM by UID, then NIfTI, then slices, then a picture, each by name.
@@ -70,7 +73,7 @@ def find_sources(path: str | Path, series_uid: str | None = None) -> list[Source
     if not path.exists():
         raise DataError(path, f"no such file or folder; {_READABLE}")
     files = {file: file_kind(file) for file in (_walk(path) if path.is_dir() else [path])}
-    found = _series(path) if {"dicom", "other"} & set(files.values()) else []
+    found = _series(path, progress) if {"dicom", "other"} & set(files.values()) else []
     if series_uid is not None:
         return _pick(path, found, series_uid)
     # Results may lie below the input, and a second run must not contour the contours of the first.
@@ -167,8 +170,8 @@ def _walk(folder: Path) -> Iterator[Path]:
         )
 
 
-def _series(path: Path) -> list[Source]:
-    found = sorted(find_series(path), key=lambda series: series.uid)
+def _series(path: Path, progress: Callable[[int, int], None] | None) -> list[Source]:
+    found = sorted(find_series(path, progress=progress), key=lambda series: series.uid)
     return [
         Source(
             "dicom",

@@ -154,6 +154,9 @@ def inspect_folder(root: Path, path: Path, *, public_key: str | Path | None = No
         finding = Finding(WRONG, Path(error.where).name, error.problem)
         return Opened(root, {}, Inspection(path, Claims(), findings=(finding,)))
     is_packed = (root / "configs").is_dir()
+    if not {"inference.json", "configs/inference.json", "train.json", "configs/train.json"} & set(files):
+        problem = "here is no bundle: a folder or zip with metadata.json and inference.json or train.json was wanted."
+        return Opened(root, {}, Inspection(path, Claims(), findings=(Finding(WRONG, path.name, problem),)))
     findings: list[Finding] = []
     has_manifest = MANIFEST_NAME in files
     if is_packed or has_manifest or not path.is_dir():  # a zip of any layout was packed for others
