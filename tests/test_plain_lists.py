@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from monai.transforms import Compose
+from pydicom import dcmread
 
 from monai_gi.datasets.scan_dataset import ScanDataset
 from monai_gi.errors import DataErrors
@@ -169,3 +170,9 @@ def test_a_bundle_trains_on_imported_dicom(tmp_path):
     words += ["--cache_dir", tmp_path / "cache", "--max_epochs", "1", "--batch_size", "2"]
     monai_bundle("training", "bundles/segformer/train.json", *words)
     assert (tmp_path / "run" / "model.pt").exists()
+    patient = dcmread(next((tmp_path / "in").rglob("IM*")))
+    secrets = [str(value).encode() for value in (patient.PatientName, patient.PatientID, tmp_path)]
+    # resume.pt knows the settings with their folders: it goes on with this run, here, and is never packed.
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "resume.pt"]
+    assert any("tfevents" in path.name for path in files)
+    assert not [(path.name, secret) for path in files for secret in secrets if secret in path.read_bytes()]
