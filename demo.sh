@@ -23,7 +23,7 @@ small="{'hidden_sizes': [16, 32, 64, 128], 'num_attention_heads': [1, 2, 4, 8], 
 
 say "2/4  Training (run again, it goes on where it stopped)"
 command python -m monai.bundle run training --config_file $bundle/train.json \
-    --dataset_dir "$data" --output_dir "$run" --cache_dir "$demo/store" --resume True --init_weights "" \
+    --dataset_dir "$data" --slice_spacing_mm 9.9 --output_dir "$run" --cache_dir "$demo/store" --resume True --init_weights "" \
     --max_epochs 145 --batch_size 8 --roi_size "[128, 128]" --network_def#config "$small" \
     --learning_rate 0.004 --weight_decay 0.01 --lr_scheduler_name one_cycle --val_interval 29 \
     --train#augmentation#flip_prob 0 --train#augmentation#elastic_prob 0 --train#augmentation#dropout_prob 0 \
@@ -31,7 +31,7 @@ command python -m monai.bundle run training --config_file $bundle/train.json \
 
 say "3/4  Judging on the cases that the network has not seen"
 command python -m monai.bundle run evaluating --config_file $bundle/evaluate.json \
-    --dataset_dir "$data" --output_dir "$run" --roi_size "[160, 160]" --network_def#config "$small"
+    --dataset_dir "$data" --slice_spacing_mm 9.9 --output_dir "$run" --roi_size "[160, 160]" --network_def#config "$small"
 
 say "4/4  Contouring the test scans"
 command python -m monai.bundle run inferring --config_file $bundle/inference.json \

@@ -159,6 +159,7 @@ def index_dicom(options: argparse.Namespace) -> None:
 
 def phantom_uw_madison(options: argparse.Namespace) -> None:
     """Draw a data set in the layout of the contest."""
+    from monai_gi.datasets.phantom.scans import SLICE_SPACING_MM, short_scan_spacing_mm
     from monai_gi.datasets.phantom.uw_madison import write_uw_madison
 
     write_uw_madison(
@@ -169,7 +170,9 @@ def phantom_uw_madison(options: argparse.Namespace) -> None:
         seed=options.seed,
         full_size=options.full_size,
     )
-    print(f"{options.dir}: drawn. Train on it with --dataset_dir {options.dir}")
+    spacing_mm = SLICE_SPACING_MM if options.full_size else short_scan_spacing_mm(options.slices)
+    far = f" --slice_spacing_mm {spacing_mm:.1f}" if spacing_mm > SLICE_SPACING_MM else ""
+    print(f"{options.dir}: drawn. Train on it with --dataset_dir {options.dir}{far}")
 
 
 def phantom_dicom(options: argparse.Namespace) -> None:

@@ -18,6 +18,8 @@ def test_phantom_then_index(tmp_path, capsys):
     assert (
         main(["phantom", "uw-madison", str(data), "--cases", "2", "--days", "1", "--slices", "3", "--seed", "5"]) == 0
     )
+    # 3 slices over 5/4 of the 190 mm of gut
+    assert "--slice_spacing_mm 79.2" in capsys.readouterr().out
     datalist = tmp_path / "datalist.json"
     assert main(["index", "uw-madison", str(data), "--output", str(datalist), "--folds", "2"]) == 0
     assert "slices" in capsys.readouterr().out

@@ -54,6 +54,16 @@ def test_written_and_read_back_the_same(root: Path, tmp_path: Path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["list.json"]
 
 
+def test_another_distance_of_the_slices_replaces_that_of_the_items(root: Path):
+    items = assign_folds(index_uw_madison(root), 3)
+    write_datalist(root / "datalist.json", items, root)
+    read = load_datalist(root, slice_spacing_mm=9.9)
+    assert {item["spacing_mm"][2] for item in read} == {9.9}
+    assert [item["spacing_mm"][:2] for item in read] == [item["spacing_mm"][:2] for item in items]
+    with pytest.raises(ValueError, match="slice_spacing_mm: 0, wanted a distance above 0"):
+        load_datalist(root, slice_spacing_mm=0)
+
+
 def test_file_holds_what_monai_s_loader_wants(root: Path):
     write_index(root, root / "datalist.json")
     content = json.loads((root / "datalist.json").read_text())

@@ -240,11 +240,12 @@ def trained_with(tmp_path, overrides):
 
 
 def test_flat_bundle_takes_the_network_that_the_run_of_its_weights_overrode(tmp_path):
-    overrides = {"network_def#kernel_size": "5", "roi_size": "[64, 48]", "learning_rate": "0.1"}
+    overrides = {"network_def#kernel_size": "5", "roi_size": "[64, 48]", "slice_spacing_mm": "9.9"}
     bundle, weights = trained_with(tmp_path, overrides)
     with open_bundle(bundle, weights=weights) as opened:
         assert opened.network.kernel_size == (5, 5)
         assert opened.config["roi_size"] == [64, 48]
+        assert opened.config["slice_spacing_mm"] == 9.9
     (weights.parent / "settings.json").unlink()
     refused(bundle, "size mismatch|do not fit|shape", weights=weights)
 

@@ -83,7 +83,12 @@ def write_datalist(
 
 
 def load_datalist(
-    dataset_dir: str | Path, datalist: str | Path | None = None, *, folds: int = 5, seed: int = 0
+    dataset_dir: str | Path,
+    datalist: str | Path | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    slice_spacing_mm: float | None = None,
 ) -> list[dict[str, Any]]:
     """Load slice items with folds: from a datalist where there is one, else by indexing the folder now.
 
@@ -92,6 +97,7 @@ def load_datalist(
         datalist: a file of `write_datalist`; without it `<dataset_dir>/datalist.json` where present.
         folds: how many to deal out when indexing now; a datalist keeps its own. Fewer cases give fewer folds (logged).
         seed: of the dealing; a datalist keeps its own.
+        slice_spacing_mm: distance of neighbouring slices where it is not the one in the items, as in drawn short scans.
 
     Returns:
         Slice items with `fold`, image paths joined with `dataset_dir`.
@@ -99,8 +105,17 @@ def load_datalist(
     Raises:
         DataError: the data set is missing (the text tells how to get it), or the datalist can not be read, lacks keys
             or names images that are gone.
+        ValueError: `slice_spacing_mm` is not above 0.
     """
-    root = Path(dataset_dir)
+    items = _load(Path(dataset_dir), datalist, folds, seed)
+    if slice_spacing_mm is None:
+        return items
+    if slice_spacing_mm <= 0:
+        raise ValueError(f"slice_spacing_mm: {slice_spacing_mm}, wanted a distance above 0, or null")
+    return [{**item, "spacing_mm": [*item["spacing_mm"][:2], slice_spacing_mm]} for item in items]
+
+
+def _load(root: Path, datalist: str | Path | None, folds: int, seed: int) -> list[dict[str, Any]]:
     if datalist is not None and not Path(datalist).is_file():
         raise DataError(datalist, "the datalist does not exist; `monai-gi index uw-madison DATASET_DIR` writes one")
     path = root / DATALIST_NAME if datalist is None else Path(datalist)

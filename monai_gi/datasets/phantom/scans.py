@@ -149,10 +149,13 @@ def draw_scan(scan: Scan, stopped: Callable[[], bool] = lambda: False) -> tuple[
     return store(np.stack(seen), scanner.maximum), np.stack(masks)
 
 
+def short_scan_spacing_mm(slices: int) -> float:
+    """Distance between the slices of a scan of so few that they are spread over the gut, mm; 3 for many."""
+    return max(SLICE_SPACING_MM, SHORT_SCAN_SHARE * (GUT_BOTTOM_MM - GUT_TOP_MM) / slices)
+
+
 def _heights(count: int, whole: Format | None) -> tuple[float, ...]:
     """Where the slices lie, mm: those of a whole scan, or of one that shows the gut."""
     middle = whole.middle_mm if whole else (GUT_TOP_MM + GUT_BOTTOM_MM) / 2
-    step = SLICE_SPACING_MM
-    if not whole:
-        step = max(step, SHORT_SCAN_SHARE * (GUT_BOTTOM_MM - GUT_TOP_MM) / count)
+    step = SLICE_SPACING_MM if whole else short_scan_spacing_mm(count)
     return tuple((middle + (np.arange(count) - (count - 1) / 2) * step).tolist())
