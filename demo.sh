@@ -14,14 +14,14 @@ command() {
     "$@"
 }
 
-say "1/4  Drawing abdominal MR slices into $data"
+say "1/5  Drawing abdominal MR slices into $data"
 [ -f "$data/train.csv" ] || command monai-gi phantom uw-madison "$data" --cases 10 --days 1 --slices 24
 
 # Small enough for two cores and three minutes: a narrow SegFormer on crops, without the augmentations that want time.
 small="{'hidden_sizes': [16, 32, 64, 128], 'num_attention_heads': [1, 2, 4, 8], 'depths': [1, 1, 1, 1], 'decoder_hidden_size': 64,
         'drop_path_rate': 0.0, 'classifier_dropout_prob': 0.0}"
 
-say "2/4  Training (run again, it goes on where it stopped)"
+say "2/5  Training (run again, it goes on where it stopped)"
 command python -m monai.bundle run training --config_file $bundle/train.json \
     --dataset_dir "$data" --slice_spacing_mm 9.9 --output_dir "$run" --cache_dir "$demo/store" --resume True --init_weights "" \
     --max_epochs 145 --batch_size 8 --roi_size "[128, 128]" --network_def#config "$small" \
@@ -29,13 +29,20 @@ command python -m monai.bundle run training --config_file $bundle/train.json \
     --train#augmentation#flip_prob 0 --train#augmentation#elastic_prob 0 --train#augmentation#dropout_prob 0 \
     --train#augmentation#affine_prob 0.3 --train#augmentation#scale 0.12
 
-say "3/4  Judging on the cases that the network has not seen"
+say "3/5  Judging on the cases that the network has not seen"
 command python -m monai.bundle run evaluating --config_file $bundle/evaluate.json \
     --dataset_dir "$data" --slice_spacing_mm 9.9 --output_dir "$run" --roi_size "[160, 160]" --network_def#config "$small"
 
-say "4/4  Contouring the test scans"
+say "4/5  Contouring the test scans"
 command python -m monai.bundle run inferring --config_file $bundle/inference.json \
     --dataset_dir "$data" --output_dir "$run" --roi_size "[160, 160]" --network_def#config "$small"
+
+say "5/5  Packing the bundle, and contouring DICOM of another drawn patient with it"
+[ -d "$demo/dicom" ] || command monai-gi phantom dicom "$demo/dicom" --kind axial --seed 7 --contours
+command monai-gi pack $bundle --weights "$run/model.pt" --output "$demo/segformer-0.1.0.zip" --overwrite
+command monai-gi inspect "$demo/segformer-0.1.0.zip" --brief
+command monai-gi predict "$demo/segformer-0.1.0.zip" "$demo/dicom" --output "$demo/contours" --overwrite
+command monai-gi compare "$demo"/dicom/patient_1/axial/contours.dcm "$demo"/contours/*/rtstruct.dcm
 
 say "Done. Look at:"
 cat <<END
@@ -43,4 +50,5 @@ cat <<END
   overlays     $run/evaluation/overlays/ (truth and prediction), $run/inference/overlays/ (test scans)
   TensorBoard  $run/tensorboard: tensorboard --logdir $run
   submission   $run/inference/submission.csv
+  contours     $demo/contours/: RTSTRUCT, DICOM SEG, NIfTI, pictures, and result.json with the slices to check first
 END
