@@ -17,6 +17,11 @@ class DataError(Exception):
         self.where = str(where)
         self.problem = problem
 
+    @property
+    def problems(self) -> "tuple[DataError, ...]":
+        """This one fault, so that one and several are gathered alike."""
+        return (self,)
+
 
 class DataErrors(DataError):
     """All faults of one data set at once, so that nobody repairs them one run at a time.
@@ -29,4 +34,9 @@ class DataErrors(DataError):
     def __init__(self, where: str | Path, problems: Sequence[DataError]) -> None:
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
         super().__init__(where, "\n  ".join([f"{count}:", *map(str, problems)]))
-        self.problems = tuple(problems)
+        self._problems = tuple(problems)
+
+    @property
+    def problems(self) -> tuple[DataError, ...]:
+        """All of them."""
+        return self._problems

@@ -175,10 +175,8 @@ def _import(jobs: Sequence[_Job], asked: Mapping[str, Sequence[str]], *, progres
         for job in waiting:
             try:
                 imported[job.scan] = _import_one(job, asked)
-            except DataErrors as fault:
-                faults += fault.problems
             except DataError as fault:
-                faults.append(fault)
+                faults += fault.problems
             bar.update(len(job.pair.series.frames))
     if faults:
         raise DataErrors("not imported", faults)

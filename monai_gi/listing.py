@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from monai_gi.dicom.geometry import arrange
-from monai_gi.errors import DataError, DataErrors
+from monai_gi.errors import DataError
 from monai_gi.readers.dicom import is_localizer
 from monai_gi.readers.sources import Source, find_sources
 
@@ -49,8 +49,7 @@ def _verdict(source: Source) -> str:
     try:
         arrange(source.series)
     except DataError as fault:
-        reasons = fault.problems if isinstance(fault, DataErrors) else (fault,)
-        return "no: " + "; ".join(str(reason) for reason in reasons)
+        return "no: " + "; ".join(map(str, fault.problems))
     return "yes"
 
 

@@ -145,10 +145,8 @@ class _Problems:
         """What the step returns, or None where it found faults."""
         try:
             return step(*args)
-        except DataErrors as errors:
-            self.found += errors.problems
         except DataError as error:
-            self.found.append(error)
+            self.found += error.problems
         return None
 
 
