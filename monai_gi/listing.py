@@ -54,11 +54,7 @@ def _verdict(source: Source) -> str:
 
 
 def _patient(source: Source) -> tuple[str, ...]:
-    """Read from the file only now, so that it never lies in memory unasked."""
+    """Name and number together, and the description; empty where the file has none."""
     if source.series is None:
         return "", ""
-    from pydicom import dcmread
-
-    tags = ["PatientName", "PatientID"]
-    header = dcmread(source.series.frames[0].path, stop_before_pixels=True, specific_tags=tags, force=True)
-    return f"{header.get('PatientName', '')} {header.get('PatientID', '')}".strip(), source.series.description
+    return f"{source.series.patient_name} {source.series.patient_id}".strip(), source.series.description
