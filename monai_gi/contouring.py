@@ -21,6 +21,7 @@ from monai_gi.predictor import Predictor
 from monai_gi.provenance import INTENDED_USE, Provenance
 from monai_gi.readers.dicom import is_localizer
 from monai_gi.readers.sources import Source, find_sources, read_source
+from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.opening import open_bundle
 from monai_gi.writers.submission import read_parts, write_submission
 
@@ -254,7 +255,7 @@ def _hash_of(source: Source) -> str:
             digest.update(instance.encode())
     else:
         for path in source.files:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(bytes.fromhex(sha256_of(path)))
     return digest.hexdigest()
 
 
