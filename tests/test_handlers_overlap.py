@@ -1,7 +1,6 @@
 """Pooled overlap: drawn masks and sums by hand, engines as the bundles use them, two processes."""
 
 import math
-import time
 
 import pytest
 import torch
@@ -142,18 +141,6 @@ def test_output_transform_chooses_the_tensors():
     engine = Engine(lambda _, batch: batch)
     OrganOverlap(output_transform=lambda output: (output["mask"], output["truth"])).attach(engine, "mean")
     assert engine.run([{"mask": TRUTH, "truth": TRUTH}]).metrics["mean"] == 1.0
-
-
-def test_a_batch_of_eight_slices_takes_milliseconds():
-    metric = OrganOverlap()
-    pred, truth = torch.randn(8, 3, 288, 288), (torch.rand(8, 3, 288, 288) > 0.9).float()
-    metric.update((pred, truth))
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        metric.update((pred, truth))
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.05  # 5 ms where nothing else runs
 
 
 def _share_of_one_process(rank, folder, results):

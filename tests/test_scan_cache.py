@@ -143,6 +143,12 @@ def test_what_killed_processes_left_is_removed_after_a_day(items, tmp_path):
     assert (tmp_path / "store" / "new.partial").exists()
 
 
+def test_a_partial_folder_that_goes_while_looked_at_is_no_fault(items, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "gone.partial").symlink_to(tmp_path / "gone")  # listed, yet there is nothing to look at
+    assert len(make(items, tmp_path / "store")) == 9
+
+
 def test_progress_goes_to_stderr_only_while_building(items, tmp_path, capsys):
     make(items, tmp_path / "store", progress=True)
     assert "9/9" in capsys.readouterr().err

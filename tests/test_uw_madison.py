@@ -1,7 +1,6 @@
 """The index of UW-Madison: what it lists, what it names as wrong, and how fast."""
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -439,18 +438,3 @@ def test_real_slices_are_indexed(real_data: Path):
     assert (stomach[0], stomach[-1]) == (66, 116)
     assert "276 x 276 (4 slices)" in index_report(items)
     assert "1.63 x 1.63 x 3 (4 slices)" in index_report(items)
-
-
-@pytest.mark.slow
-def test_a_tenth_of_the_names_takes_less_than_a_second(tmp_path: Path):
-    runs = " ".join(f"{start} 5" for start in range(1, 266 * 120, 266))
-    label = {"stomach": runs, "large_bowel": runs}
-    rows = []
-    for case in range(27):
-        for number in range(1, 144):
-            draw_image(tmp_path, f"case{case}_day0", number, size=(266, 266))
-            rows += rows_of(f"case{case}_day0", number, label if number > 60 else {})
-    write_rows(tmp_path, rows)
-    start = time.perf_counter()
-    assert len(index_uw_madison(tmp_path, keep_known_bad=True)) == 27 * 143
-    assert time.perf_counter() - start < 1

@@ -4,6 +4,7 @@ A folder holds `images.npy` (N, H, W) uint16, `labels.npy` (N, H, W) uint8 whose
 `histogram.npy` (2, V) int64: the grey values that occur and how often. The folder is complete or it is not there.
 """
 
+import contextlib
 import shutil
 import time
 import uuid
@@ -139,8 +140,9 @@ def remove_abandoned(cache_dir: Path) -> None:
         cache_dir: the folder of the scans' folders.
     """
     for beside in cache_dir.glob(f"*{PARTIAL}"):
-        if time.time() - beside.stat().st_mtime > ABANDONED_S:
-            shutil.rmtree(beside, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # its process may finish between the listing and the look
+            if time.time() - beside.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(beside, ignore_errors=True)
 
 
 def _write_arrays(folder: Path, count: int, slices: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> None:
