@@ -1,4 +1,4 @@
-"""The only table of organs: channel order, indices, colours and DICOM codes.
+"""The only table of classes: organs with their channel order, indices, colours and DICOM codes; polyps; tissues.
 
 Channel c of every mask (C, H, W) is ORGANS[c]; label maps hold `Organ.index`, 0 is background.
 Colours are Okabe and Ito's, told apart by colour-blind readers (https://jfly.uni-koeln.de/color/).
@@ -35,6 +35,35 @@ ORGANS = (
     Organ("stomach", 3, (86, 180, 233), "69695003", "Stomach"),
 )
 ORGAN_NAMES = tuple(organ.name for organ in ORGANS)
+
+# Frames of colonoscopy: one mask, drawn in a colour that mucosa never has.
+POLYP_NAMES = ("polyp",)
+POLYP_RGB = (86, 180, 233)
+
+
+class Tissue(NamedTuple):
+    """One class of a biopsy; classes exclude each other.
+
+    Attributes:
+        name: as in colour tables.
+        index: value in a label map, 0 for glass.
+        rgb: colour in colour maps and overlays, 0 to 255.
+    """
+
+    name: str
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    rgb: tuple[int, int, int]
+
+
+TISSUES = (
+    Tissue("background", 0, (0, 0, 0)),
+    Tissue("interstitium", 1, (240, 228, 66)),
+    Tissue("tubule", 2, (0, 158, 115)),
+    Tissue("glomerulus", 3, (213, 94, 0)),
+    Tissue("vessel", 4, (86, 180, 233)),
+    Tissue("infiltrate", 5, (204, 121, 167)),
+)
+TISSUE_NAMES = tuple(tissue.name for tissue in TISSUES)
 
 # A label map holds one organ a voxel. Where masks overlap the later name of this list wins:
 # the thinner, harder organ is kept visible. The rule is written beside every label map.

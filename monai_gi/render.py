@@ -1,7 +1,7 @@
 """Render `bundles/<name>/` from `bundles/source/`: shared files, and one small part for each bundle.
 
-Each bundle stays complete and readable on its own; what several share is written once. In a shared file
-a value `"<key>"` takes the bundle part's `values[key]`, or the content of `fragments/<key>.json`, and
+Each bundle stays complete and readable on its own; what several share is written once. A bundle's part names its
+family, the folder of shared files for one kind of image: `slices`, `frames` or `slides`. In a shared file a value `"<key>"` takes the bundle part's `values[key]`, or the content of `fragments/<key>.json`, and
 `<key>` inside a longer string takes the text. Then the part's own sections are merged on top by file name.
 """
 
@@ -36,10 +36,10 @@ def render(name: str, source: Path = SOURCE_DIR) -> dict[str, str]:
         DataError: the part is missing, or a placeholder has no value.
     """
     part = _read(source / "bundles" / f"{name}.json")
-    values = {**part["values"], "name": name}
-    files = {file: _to_json(_render_config(file, part, values, source)) for file in CONFIGS}
+    family, values = source / part["family"], {**part["values"], "name": name}
+    files = {file: _to_json(_render_config(family / file, part, values, source)) for file in CONFIGS}
     files["logging.conf"] = (source / "logging.conf").read_text()
-    files["docs/README.md"] = _fill_text((source / "README.md").read_text(), values, source / "README.md")
+    files["docs/README.md"] = _fill_text((family / "README.md").read_text(), values, family / "README.md")
     return files
 
 
@@ -63,9 +63,9 @@ def write_bundles(source: Path = SOURCE_DIR) -> list[Path]:
     return changed
 
 
-def _render_config(file: str, part: dict, values: dict[str, Any], source: Path) -> Any:
-    config = _fill(_read(source / file), values, source)
-    for section in ("every_config", file) if file != "metadata.json" else (file,):
+def _render_config(file: Path, part: dict, values: dict[str, Any], source: Path) -> Any:
+    config = _fill(_read(file), values, source)
+    for section in ("every_config", file.name) if file.name != "metadata.json" else (file.name,):
         config = _merge(config, _fill(part.get(section, {}), values, source))
     return config
 

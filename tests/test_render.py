@@ -59,7 +59,7 @@ def test_a_changed_part_changes_only_its_bundle(tmp_path):
 
 def test_a_placeholder_without_a_value_is_refused(tmp_path):
     shutil.copytree(SOURCE, tmp_path / "source")
-    (tmp_path / "source" / "README.md").write_text("<no_such_value>")
+    (tmp_path / "source" / "slices" / "README.md").write_text("<no_such_value>")
     with pytest.raises(DataError, match="no value for no_such_value"):
         render("segformer", tmp_path / "source")
 
