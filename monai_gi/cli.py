@@ -19,7 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `monai-gi`; the command line when None.
 
     Returns:
-        0 done, 1 not as it should be (`inspect`), 2 bad input (one message, no traceback), 130 stopped with Ctrl-C.
+        0 done, 1 not as it should be (`inspect`, `leaks`), 2 bad input (one message, no traceback), 130 stopped with
+        Ctrl-C.
 
     Raises:
         SystemExit: 143, stopped with SIGTERM; 2, words that are no command line.
@@ -74,6 +75,7 @@ def predict(options: argparse.Namespace) -> None:
         thresholds=tuple(options.threshold or ()),
         series=options.series,
         allow_gaps=options.allow_gaps,
+        max_pixels=options.max_pixels,
         overwrite=options.overwrite,
         trust=options.trust,
     )
@@ -157,6 +159,60 @@ def index_dicom(options: argparse.Namespace) -> None:
     print(index(options.dicom_dir, options.output, names=options.name, folds=options.folds, seed=options.seed))
 
 
+def index_cvc_clinicdb(options: argparse.Namespace) -> None:
+    """Check frames of colonoscopy and write their datalist."""
+    from monai_gi.datasets.cvc_clinicdb import write_index
+
+    print(
+        write_index(
+            options.dataset_dir, options.output, protocol=options.protocol, folds=options.folds, seed=options.seed
+        )
+    )
+
+
+def index_biopsy(options: argparse.Namespace) -> None:
+    """Check slides with colour masks and write their datalist."""
+    from monai_gi.slide_indexing import index_biopsy as index
+
+    report = index(
+        options.dataset_dir,
+        options.output,
+        colors=options.colors,
+        folds=options.folds,
+        seed=options.seed,
+        max_pixels=options.max_pixels,
+    )
+    print(report)
+
+
+def leaks(options: argparse.Namespace) -> int:
+    """Look for nearly equal images in different folds."""
+    from monai_gi.leaking import report_leaks
+
+    report = report_leaks(options.datalist, options.dataset_dir, threshold=options.threshold, output=options.output)
+    print(report.text)
+    return 1 if report.pairs else 0
+
+
+def compare_bundles(options: argparse.Namespace) -> None:
+    """Train and judge several bundles alike."""
+    from monai_gi.bundle_comparison import ComparisonRequest
+    from monai_gi.bundle_comparison import compare_bundles as compare_all
+
+    request = ComparisonRequest(
+        bundles=tuple(name for name in options.bundles.split(",") if name),
+        dataset_dir=options.dataset_dir,
+        budget=options.budget,
+        output=options.output,
+        folds=options.folds,
+        fold=options.fold,
+        seed=options.seed,
+        device=options.device,
+        settings=tuple(options.set),
+    )
+    print(compare_all(request))
+
+
 def phantom_uw_madison(options: argparse.Namespace) -> None:
     """Draw a data set in the layout of the contest."""
     from monai_gi.datasets.phantom.scans import SLICE_SPACING_MM, short_scan_spacing_mm
@@ -190,6 +246,23 @@ def phantom_dicom(options: argparse.Namespace) -> None:
     print(f"{options.dir}: {len(folders)} series drawn. List them with: monai-gi series {options.dir}")
 
 
+def phantom_cvc_clinicdb(options: argparse.Namespace) -> None:
+    """Draw frames of colonoscopy."""
+    from monai_gi.datasets.phantom.cvc_clinicdb import write_cvc_clinicdb
+
+    write_cvc_clinicdb(options.dir, sequences=options.sequences, frames=options.frames, seed=options.seed)
+    print(f"{options.dir}: drawn. Train on it with --dataset_dir {options.dir}")
+
+
+def phantom_biopsy(options: argparse.Namespace) -> None:
+    """Draw slides of biopsies."""
+    from monai_gi.datasets.phantom.biopsy import write_biopsy
+
+    write_biopsy(options.dir, slides=options.slides, megapixels=options.megapixels, seed=options.seed)
+    index = f"monai-gi index biopsy {options.dir} --colors {options.dir / 'colors.yaml'}"
+    print(f"{options.dir}: drawn. Index it with: {index} --output {options.dir / 'datalist.json'}")
+
+
 def render_bundles(options: argparse.Namespace) -> None:
     """Write bundles/NAME from bundles/source."""
     from monai_gi import render
@@ -201,7 +274,7 @@ def render_bundles(options: argparse.Namespace) -> None:
 VERBS = {
     verb.__name__: verb
     for verb in (
-        predict, series, compare, pack, inspect, index_uw_madison, index_dicom, phantom_uw_madison, phantom_dicom,
-        render_bundles,
+        predict, series, compare, pack, inspect, index_uw_madison, index_dicom, index_cvc_clinicdb, index_biopsy, leaks,
+        phantom_uw_madison, phantom_dicom, phantom_cvc_clinicdb, phantom_biopsy, compare_bundles, render_bundles,
     )
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import types
@@ -95,3 +96,83 @@ def test_every_option_of_compare_reaches_it(tmp_path, monkeypatch):
     assert main(["compare", "a", "b", *options]) == 0
     expected = {"tolerance_mm": 2.0, "allow_gaps": True, "output": Path("o.csv")}
     assert asked == [((Path("a"), Path("b"), Path("s"), {"stomach": "Magen"}), expected)]
+
+
+@pytest.mark.parametrize(
+    ("job", "words", "asked"),
+    [
+        (
+            "datasets.cvc_clinicdb.write_index",
+            ["index", "cvc-clinicdb", "d", "--output", "o", "--protocol", "random", "--folds", "4", "--seed", "2"],
+            [Path("d"), Path("o"), "random", 4, 2],
+        ),
+        (
+            "slide_indexing.index_biopsy",
+            shlex.split("index biopsy d --output o --colors c.yaml --folds 4 --seed 2 --max-pixels 9"),
+            [Path("d"), Path("o"), Path("c.yaml"), 4, 2, 9],
+        ),
+        (
+            "datasets.phantom.cvc_clinicdb.write_cvc_clinicdb",
+            shlex.split("phantom cvc-clinicdb d --sequences 3 --frames 4 --seed 5"),
+            [Path("d"), 3, 4, 5],
+        ),
+        (
+            "datasets.phantom.biopsy.write_biopsy",
+            shlex.split("phantom biopsy d --slides 3 --megapixels 0.5 --seed 5"),
+            [Path("d"), 3, 0.5, 5],
+        ),
+    ],
+)
+def test_every_option_of_polyps_and_biopsies_reaches_the_job(job, words, asked, monkeypatch):
+    seen = []
+    monkeypatch.setattr(f"monai_gi.{job}", lambda *words, **options: seen.extend([*words, *options.values()]))
+    assert main(words) == 0
+    assert seen == asked
+
+
+@pytest.mark.parametrize(("pairs", "code"), [([], 0), (["a pair"], 1)])
+def test_leaks_tells_by_its_exit_code(pairs, code, monkeypatch, capsys):
+    seen = []
+
+    def report(*words, **options):
+        seen.extend([*words, *options.values()])
+        return types.SimpleNamespace(pairs=pairs, text="the table")
+
+    monkeypatch.setattr("monai_gi.leaking.report_leaks", report)
+    assert main(shlex.split("leaks d.json --dataset_dir d --threshold 0.8 --output o")) == code
+    assert seen == [Path("d.json"), Path("d"), 0.8, Path("o")]
+    assert capsys.readouterr().out == "the table\n"
+
+
+def test_every_option_of_compare_bundles_reaches_it(monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr("monai_gi.bundle_comparison.compare_bundles", lambda request: seen.append(request) or "table")
+    words = shlex.split("--dataset_dir d --budget 3epochs --output o --folds 4 --fold 1 --seed 2 --device cpu")
+    sets = ["--set", "batch_size=8", "--set", "unetpp:roi_size=[64, 96]"]
+    assert main(["compare-bundles", "--bundles", "unetpp,segformer", *words, *sets]) == 0
+    (request,) = seen
+    assert (request.bundles, request.dataset_dir, request.output) == (("unetpp", "segformer"), Path("d"), Path("o"))
+    assert (request.budget, request.folds, request.fold, request.seed, request.device) == ("3epochs", 4, 1, 2, "cpu")
+    assert request.settings == ((None, "batch_size", "8"), ("unetpp", "roi_size", "[64, 96]"))
+    assert capsys.readouterr().out == "table\n"
+
+
+@pytest.mark.parametrize("text", ["batch_size", "=8", "segformer:=8"])
+def test_a_setting_without_id_or_value_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        main(
+            [
+                "compare-bundles",
+                "--bundles",
+                "a",
+                "--dataset_dir",
+                "d",
+                "--budget",
+                "1m",
+                "--output",
+                "o",
+                "--set",
+                text,
+            ]
+        )
+    assert "wanted ID=VALUE" in capsys.readouterr().err
