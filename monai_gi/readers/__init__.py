@@ -1,19 +1,21 @@
-"""Everything that reads images: slices for MONAI's LoadImaged, DICOM series, volumes and pictures as scans.
+"""Everything that reads images: slices and frames for MONAI's LoadImaged, DICOM series, volumes, pictures as scans.
 
-`SliceReader` and `slice_affine` are loaded when they are asked for: they bring MONAI, and listing a folder needs none.
+What stands in `__all__` is loaded when it is asked for: it brings MONAI, and listing a folder needs none.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from monai_gi.readers.color_pictures import PictureReader
     from monai_gi.readers.slices import SliceReader, slice_affine
 
-__all__ = ["SliceReader", "slice_affine"]
+__all__ = ["PictureReader", "SliceReader", "slice_affine"]
+
+_MODULES = {"PictureReader": "color_pictures", "SliceReader": "slices", "slice_affine": "slices"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from monai_gi.readers import slices
-
-    return getattr(slices, name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
