@@ -1,34 +1,32 @@
-"""MONAI datalist JSON with folds: image paths relative to the data set's folder in the file, joined with it in memory.
+"""Slices as items with folds, from a datalist or indexed now; folds of any items; slices joined to scans.
 
-Layout: https://docs.monai.io/en/stable/data.html#decathlon-datalist; each training item has `fold`.
+Each training item has `fold`; the file itself: `datalist_files`.
 """
 
-import json
 import logging
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from monai_gi.atomic_file import write_whole
+from monai_gi.datasets.datalist_files import (
+    DATALIST_NAME,
+    NAMED,
+    keys_missing,
+    read_datalist,
+    with_joined_paths,
+    write_datalist,
+)
 from monai_gi.datasets.splits import assign_folds
 from monai_gi.datasets.uw_madison import read_uw_madison, require_uw_madison
 from monai_gi.datasets.uw_madison_report import index_report
 from monai_gi.errors import DataError
-from monai_gi.labels import ORGAN_NAMES, ORGANS
+from monai_gi.labels import ORGAN_NAMES
 
 logger = logging.getLogger(__name__)
 
-DATALIST_NAME = "datalist.json"
 ITEM_KEYS = ("id", "group", "scan", "slice", "image", "label", "size", "spacing_mm", "fold")
-UW_MADISON = {
-    "name": "UW-Madison GI Tract",
-    "description": "Slices of abdominal MR with run lengths by organ: 1-based, row-major, several organs a pixel",
-    "reference": "https://doi.org/10.1016/j.dib.2024.111159",
-    "modality": {"0": "MRI"},
-}
-_NAMED = 3
+_REPAIR = "`monai-gi index uw-madison DATASET_DIR`"
 
 
 def write_index(
@@ -50,36 +48,6 @@ def write_index(
     items = assign_folds(items, folds, seed)
     write_datalist(output, items, root, left_out=left_out)
     return index_report(items, left_out)
-
-
-def write_datalist(
-    path: str | Path,
-    items: Sequence[dict[str, Any]],
-    root: str | Path,
-    *,
-    left_out: Sequence[dict[str, Any]] = (),
-    about: Mapping[str, Any] = UW_MADISON,
-) -> None:
-    """Write slice items as a MONAI datalist; the file is there whole or not at all.
-
-    Args:
-        path: the JSON file.
-        items: slice items, with images below root.
-        root: the data set's folder; paths are written relative to it, with forward slashes. An image outside it
-            is a ValueError.
-        left_out: {"scan", "slices", "source"} of each scan left out.
-        about: `name`, `description`, `reference` and `modality` of the data set.
-    """
-    content = {
-        **about,
-        "labels": {"0": "background", **{str(organ.index): organ.name for organ in ORGANS}},
-        "numTraining": len(items),
-        "numTest": 0,
-        "left_out": list(left_out),
-        "training": [{**item, "image": _relative(item["image"], root)} for item in items],
-        "test": [],
-    }
-    write_whole(path, json.dumps(content))
 
 
 def load_datalist(
@@ -117,15 +85,13 @@ def load_datalist(
 
 def _load(root: Path, datalist: str | Path | None, folds: int, seed: int) -> list[dict[str, Any]]:
     if datalist is not None and not Path(datalist).is_file():
-        raise DataError(datalist, "the datalist does not exist; `monai-gi index uw-madison DATASET_DIR` writes one")
+        raise DataError(datalist, f"the datalist does not exist; {_REPAIR} writes one")
     path = root / DATALIST_NAME if datalist is None else Path(datalist)
     if not root.is_dir() or not path.is_file():
         return _index_now(root, folds, seed)
-    items = _read_training(path)
+    items = read_datalist(path, f"{_REPAIR[:-1]} --output FILE` writes a good one")["training"]
     _require_keys(path, items)
-    images = [root / item["image"] for item in items]
-    _require_images(path, images)
-    return [{**item, "image": str(image)} for item, image in zip(items, images, strict=True)]
+    return with_joined_paths(path, items, root, _REPAIR)
 
 
 def training_items(items: Sequence[dict[str, Any]], fold: int) -> list[dict[str, Any]]:
@@ -212,50 +178,18 @@ def _index_now(root: Path, folds: int, seed: int) -> list[dict[str, Any]]:
     return assign_folds(items, min(folds, cases), seed)
 
 
-def _read_training(path: Path) -> list[dict[str, Any]]:
-    repair = "`monai-gi index uw-madison DATASET_DIR --output FILE` writes a good one"
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(path, f"is no JSON ({error}); {repair}") from error
-    items = content.get("training") if isinstance(content, dict) else None
-    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
-        raise DataError(path, f'no list of items under "training"; {repair}')
-    return items
-
-
 def _require_keys(path: Path, items: Sequence[dict[str, Any]]) -> None:
-    wanted = set(ITEM_KEYS)
-    short = [(position, wanted - item.keys()) for position, item in enumerate(items) if not wanted <= item.keys()]
-    named = [f"training[{position}] lacks {', '.join(sorted(missing))}" for position, missing in short[:_NAMED]]
+    named = keys_missing(items, ITEM_KEYS)
     named += [
         f"{item['id']} has labels {', '.join(item['label'])}, {', '.join(ORGAN_NAMES)} wanted"
         for item in items
-        if wanted <= item.keys() and set(item["label"]) != set(ORGAN_NAMES)
-    ][:_NAMED]
+        if item.keys() >= set(ITEM_KEYS) and set(item["label"]) != set(ORGAN_NAMES)
+    ][:NAMED]
     if named:
-        raise DataError(path, f"{'; '.join(named)}. Write it again with `monai-gi index uw-madison DATASET_DIR`")
-
-
-def _require_images(path: Path, images: Sequence[Path]) -> None:
-    # One listing a folder: asking for every file by itself is slow over a network.
-    folders = {image.parent for image in images}
-    present = {file for folder in folders if folder.is_dir() for file in folder.iterdir()}
-    gone = [image for image in images if image not in present]
-    if gone:
-        named = ", ".join(map(str, gone[:_NAMED])) + (", ..." if len(gone) > _NAMED else "")
-        repair = "Is the data set's folder right? If so, index it again: `monai-gi index uw-madison DATASET_DIR`"
-        raise DataError(path, f"{len(gone)} of {len(images)} images are gone: {named}. {repair}")
+        raise DataError(path, f"{'; '.join(named)}. Write it again with {_REPAIR}")
 
 
 def _require_fold(items: Iterable[dict[str, Any]], fold: int) -> None:
     folds = sorted({item["fold"] for item in items})
     if fold not in folds:
         raise DataError("fold", f"{fold} asked for; the data list has the folds {', '.join(map(str, folds))}")
-
-
-def _relative(image: str, root: str | Path) -> str:
-    relative = os.path.relpath(image, root)
-    if relative.startswith(".."):
-        raise ValueError(f"{image} lies outside {root}: the datalist names images relative to the data set's folder")
-    return Path(relative).as_posix()

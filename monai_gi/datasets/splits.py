@@ -5,7 +5,7 @@ stay most even: the rule of scikit-learn's StratifiedGroupKFold. That class itse
 alone, so that another random_state often deals out the same folds; here the seed always has a say in the order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ def assign_folds(items: Sequence[dict[str, Any]], folds: int = 5, seed: int = 0)
     """Give each item a `fold` from 0, groups whole, organs spread evenly.
 
     Args:
-        items: with `group`, and `label` as run lengths by organ; items without `label` count as one kind.
+        items: with `group`, and `label` as run lengths by organ; items with another label, or none, count as one kind.
         folds: how many, 2 or more.
         seed: another seed deals the groups out anew.
 
@@ -59,4 +59,7 @@ def _deal(counts: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarra
 
 def _organs_present(item: dict[str, Any]) -> int:
     """One bit for each organ with run lengths, so that slices with the same organs are of one kind."""
-    return sum(1 << bit for bit, rle in enumerate(item.get("label", {}).values()) if rle)
+    label = item.get("label")
+    if not isinstance(label, Mapping):  # a mask's path: what it shows stands in the file
+        return 0
+    return sum(1 << bit for bit, rle in enumerate(label.values()) if rle)
