@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from monai_gi.handlers.judge import JudgeHandler, choose_scans
+from monai_gi.handlers.judge import JudgeHandler
+from monai_gi.handlers.judged_choice import choose_scans
 from monai_gi.handlers.judged_slices import judged_slices, sheet_of, telling_positions
 from monai_gi.handlers.scans import Scan
 from monai_gi.metrics import score_scan

@@ -82,7 +82,7 @@ def test_scans_that_do_not_fit_together_are_refused():
     fitting = {"spacing_mm": SPACING_MM, "slice_ids": ["a"] * TRUTH.shape[-1]}
     with pytest.raises(ValueError, match=r"case1_day0: prediction has shape .* one grid is needed"):
         score_scan("case1_day0", "case1", PRED[..., 1:], TRUTH, **fitting)
-    with pytest.raises(ValueError, match=r"with 3 organs is needed"):
+    with pytest.raises(ValueError, match=r"2 channels for 3 classes"):
         score_scan("case1_day0", "case1", PRED[:2], TRUTH[:2], **fitting)
     with pytest.raises(ValueError, match=r"3 slice ids for 14 slices"):
         score_scan("case1_day0", "case1", PRED, TRUTH, spacing_mm=SPACING_MM, slice_ids=["a", "b", "c"])

@@ -1,7 +1,8 @@
 """Judging of whole scans: scores per slice, scan and case as CSV files, a summary as JSON, pictures of three scans.
 
 Scans come decollated from an evaluator: image (1, H, W, D), label and pred (C, H, W, D) masks. Numbers are those of
-`monai_gi.metrics`; the scans in the pictures are ordered by their mean 3D Dice over organs.
+`monai_gi.metrics`; the scans in the pictures are ordered by their mean 3D Dice over organs. Frames are image (3, H, W)
+and masks (C, H, W): scores per frame and sequence, in pixels, and pictures of the worst, median and best frames.
 """
 
 import logging
@@ -14,37 +15,56 @@ import numpy as np
 from ignite.engine import Events
 from monai.engines import Workflow
 
+from monai_gi.handlers.judged_choice import choose_frames, choose_scans
 from monai_gi.handlers.judged_slices import JudgedSlices, judged_slices, sheet_of
 from monai_gi.handlers.processes import from_first, gathered
 from monai_gi.handlers.scans import Scan, items_by_id, scans_of
-from monai_gi.metrics import DEFAULT_TOLERANCE_MM, ScanScores, score_scan, scores_table, write_scores
-from monai_gi.metrics.overlap import dice_from_counts
+from monai_gi.labels import ORGAN_NAMES
+from monai_gi.metrics import (
+    DEFAULT_TOLERANCE_MM,
+    FRAMES,
+    SCANS,
+    ScanScores,
+    score_frame,
+    score_scan,
+    scores_table,
+    write_scores,
+)
 from monai_gi.writers.overlay import write_png
 
 logger = logging.getLogger(__name__)
 
 PLACES = ("worst", "median", "best")
 NUMBERS = {
-    "dice": "dice_organ_slices",
-    "dice_3d": "dice_3d_organ_scans",
-    "hd95_mm": "hd95_mm_mean_of_finite",
-    "surface_dice": "surface_dice",
+    SCANS: {
+        "dice": "dice_organ_slices",
+        "dice_3d": "dice_3d_organ_scans",
+        "hd95_mm": "hd95_mm_mean_of_finite",
+        "surface_dice": "surface_dice",
+    },
+    FRAMES: {
+        "dice": "dice_class_frames",
+        "iou": "iou_class_frames",
+        "hd95_px": "hd95_px_mean_of_finite",
+        "surface_dice": "surface_dice",
+    },
 }
 
 
 class JudgeHandler:
     """Scores every scan as it comes; when the run ends process 0 writes and prints what all of them found.
 
-    Into `output_dir` go slices.csv, scans.csv, cases.csv, summary.json and `overlays/{worst,median,best}.png`. A scan
-    that two processes were given counts once. Scans of `items` that did not come are named in a warning. The main
-    numbers stand in `engine.state.metrics` too, in every process.
+    Into `output_dir` go slices.csv, scans.csv, cases.csv (of frames: frames.csv, sequences.csv), summary.json and
+    `overlays/{worst,median,best}.png`. A scan that two processes were given counts once. Scans of `items` that did not
+    come are named in a warning. The main numbers stand in `engine.state.metrics` too, in every process.
 
     Args:
         output_dir: made where it is missing; files of these names are replaced.
-        items: scan items with labels, those that the evaluator runs over.
-        tolerance_mm: of surface Dice.
-        overlays: draw slices of the worst, the median and the best scan.
-        slices: slices in each of these pictures at most.
+        items: scan items with labels, those that the evaluator runs over; or frame items, without `slice_ids`.
+        tolerance_mm: of surface Dice; pixels where frames are judged.
+        classes: names of the masks' channels; the contest's scores are there for ORGANS only.
+        overlays: draw slices of the worst, the median and the best scan, or the worst, median and best frames.
+        slices: slices, or frames, in each of these pictures at most.
         seed: of the bootstrap over cases.
         bootstrap: number of its draws.
 
@@ -58,6 +78,7 @@ class JudgeHandler:
         items: Sequence[Mapping[str, Any]],
         tolerance_mm: float = DEFAULT_TOLERANCE_MM,
         *,
+        classes: Sequence[str] = ORGAN_NAMES,
         overlays: bool = True,
         slices: int = 6,
         seed: int = 0,
@@ -68,7 +89,8 @@ class JudgeHandler:
             raise ValueError(f"items: {', '.join(unlabelled[:3])} without labels; nothing to judge a prediction by")
         self.items = items_by_id(items)
         self.folder = Path(output_dir)
-        self.tolerance_mm = tolerance_mm
+        self.tolerance_mm = float(tolerance_mm)
+        self.classes = tuple(classes)
         self.slices = slices if overlays else 0
         self.bootstrap: dict[str, int] = {"seed": seed, "bootstrap": bootstrap}
         self.scores: dict[str, ScanScores] = {}
@@ -88,7 +110,7 @@ class JudgeHandler:
         self.scores, self.kept = {}, {}
 
     def _score(self, engine: Workflow) -> None:
-        for scan in scans_of(engine, self.items):
+        for scan in scans_of(engine, self.items, self.classes):
             if scan.truth is None:
                 raise ValueError(f"{scan.id}: the evaluator's output has no label; decode it in the preprocessing")
             self.scores[scan.id] = self._score_scan(scan, scan.truth)
@@ -96,6 +118,9 @@ class JudgeHandler:
                 self.kept[scan.id] = judged_slices(scan, self.slices)
 
     def _score_scan(self, scan: Scan, truth: np.ndarray) -> ScanScores:
+        if scan.is_frame:
+            masks = (scan.pred[..., 0], truth[..., 0])
+            return score_frame(scan.id, scan.group, *masks, tolerance_px=self.tolerance_mm, classes=self.classes)
         return score_scan(
             scan.id,
             scan.group,
@@ -104,13 +129,15 @@ class JudgeHandler:
             spacing_mm=scan.spacing_mm,
             slice_ids=scan.slice_ids,
             tolerance_mm=self.tolerance_mm,
+            classes=self.classes,
         )
 
     def _finish(self, engine: Workflow) -> None:
         scores = dict(gathered(list(self.scores.items())))
         # A process keeps slices of its own scans only; which scans are chosen, every process knows.
-        chosen = choose_scans(list(scores.values())) if self.slices else {}
-        kept = dict(gathered([(scan, self.kept[scan]) for scan in chosen.values() if scan in self.kept]))
+        chosen = self._choose(list(scores.values())) if self.slices else {}
+        wanted = [scan for place in chosen.values() for scan in place]
+        kept = dict(gathered([(scan, self.kept[scan]) for scan in wanted if scan in self.kept]))
         numbers: dict[str, float] = {}
         if engine.state.rank == 0:
             summary = write_scores(list(scores.values()), self.folder, **self.bootstrap)
@@ -120,40 +147,26 @@ class JudgeHandler:
             numbers = main_numbers(summary)
         engine.state.metrics.update(from_first(numbers))
 
+    def _choose(self, scores: Sequence[ScanScores]) -> dict[str, list[str]]:
+        if scores and scores[0].is_frame:
+            return choose_frames(scores, self.slices)
+        return {place: [scan] for place, scan in choose_scans(scores).items()}
+
     def _tell(self, summary: Mapping[str, Any], scores: Mapping[str, ScanScores]) -> None:
         """Print the table: it is what the run is for, whatever the log is set to."""
         missing = [scan for scan in self.items if scan not in scores]
         if missing:
-            logger.warning("%d of %d scans did not come: %s", len(missing), len(self.items), ", ".join(missing))
+            whole = "scans" if any("slice_ids" in item for item in self.items.values()) else "frames"
+            logger.warning("%d of %d %s did not come: %s", len(missing), len(self.items), whole, ", ".join(missing))
         print(f"\n{scores_table(summary)}\n\nScores and pictures: {self.folder.resolve()}", flush=True)
 
-    def _draw(self, chosen: Mapping[str, str], kept: Mapping[str, JudgedSlices]) -> None:
+    def _draw(self, chosen: Mapping[str, Sequence[str]], kept: Mapping[str, JudgedSlices]) -> None:
         for place in PLACES:
             path = self.folder / "overlays" / f"{place}.png"
             if place in chosen:
-                write_png(path, sheet_of(kept[chosen[place]]))
+                write_png(path, sheet_of(*(kept[scan] for scan in chosen[place]), classes=self.classes))
             else:
                 path.unlink(missing_ok=True)  # of an earlier run over more scans
-
-
-def choose_scans(scores: Sequence[ScanScores]) -> dict[str, str]:
-    """Choose the scans to look at by their mean 3D Dice over the organs that truth or prediction hold.
-
-    Args:
-        scores: of all scans, in any order.
-
-    Returns:
-        Scan ids by `worst`, `median`, `best`; each scan once, so that two scans give worst and best, one gives worst.
-        Scans without any organ in both masks are passed over.
-    """
-    ranked = sorted((mean, score.scan) for score in scores if not np.isnan(mean := _mean_dice(score)))
-    ids = [scan for _, scan in ranked]
-    positions = {"worst": 0, "best": len(ids) - 1, "median": (len(ids) - 1) // 2}
-    chosen: dict[str, str] = {}
-    for place, position in positions.items():
-        if ids and ids[position] not in chosen.values():
-            chosen[place] = ids[position]
-    return chosen
 
 
 def main_numbers(summary: Mapping[str, Any]) -> dict[str, float]:
@@ -165,16 +178,11 @@ def main_numbers(summary: Mapping[str, Any]) -> dict[str, float]:
     Returns:
         `mean_<number>` and `<number>_<organ>` for NUMBERS, `contest_score_<variant>`; NaN where there is none.
     """
+    kind = FRAMES if FRAMES.things in summary else SCANS
     numbers = {}
-    for name, key in NUMBERS.items():
-        numbers[f"mean_{name}"] = summary["mean_of_organs"][key]["mean"]
-        numbers |= {f"{name}_{organ}": scores[key]["mean"] for organ, scores in summary["organs"].items()}
-    numbers |= {f"contest_score_{variant}": score["score"] for variant, score in summary["contest_score"].items()}
+    for name, key in NUMBERS[kind].items():
+        numbers[f"mean_{name}"] = summary[f"mean_of_{kind.things}"][key]["mean"]
+        numbers |= {f"{name}_{thing}": scores[key]["mean"] for thing, scores in summary[kind.things].items()}
+    contest = summary.get("contest_score", {})
+    numbers |= {f"contest_score_{variant}": score["score"] for variant, score in contest.items()}
     return {name: math.nan if number is None else number for name, number in numbers.items()}
-
-
-def _mean_dice(score: ScanScores) -> float:
-    """Mean over organs of the 3D Dice; NaN where truth and prediction are empty."""
-    counts = (score.overlap_px.sum(axis=1), score.pred_px.sum(axis=1), score.truth_px.sum(axis=1))
-    dice = dice_from_counts(*counts, both_empty=np.nan)
-    return float(np.nanmean(dice)) if np.isfinite(dice).any() else float("nan")

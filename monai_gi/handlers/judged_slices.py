@@ -1,15 +1,20 @@
-"""A few slices of a judged scan, small enough to keep and to send until it is known which scans are drawn.
+"""A few slices of a judged scan, or a judged frame, small enough to keep until it is known which are drawn.
 
-Slices are (N, H, W): the image in 256 greys, and truth and prediction as bytes whose bit c is ORGANS[c].
+Slices are (N, H, W): the image in 256 greys (of a frame (1, H, W, 3), every k-th pixel of large ones), and truth and
+prediction as bytes whose bit c is class c, ORGANS as a rule; at most eight classes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from monai_gi.handlers.scans import Scan
-from monai_gi.labels import ORGANS
+from monai_gi.labels import ORGAN_NAMES
 from monai_gi.plots import contact_sheet, outline_overlay
+
+LONGEST_PX = 640
+"""Of a frame that is kept: there may be thousands."""
 
 
 class JudgedSlices(NamedTuple):
@@ -19,8 +24,8 @@ class JudgedSlices(NamedTuple):
         slice_ids: N ids.
         dice: of the slice, all organs' pixels taken together; NaN where both masks are empty.
         spacing_mm: (row, column, slice).
-        image: uint8 (N, H, W).
-        truth: uint8 (N, H, W), bit c is organ c.
+        image: uint8 (N, H, W), of a frame (1, H, W, 3).
+        truth: uint8 (N, H, W), bit c is class c.
         pred: the same for the prediction.
     """
 
@@ -44,13 +49,14 @@ def judged_slices(scan: Scan, count: int) -> JudgedSlices:
     """
     truth = np.zeros_like(scan.pred) if scan.truth is None else scan.truth
     positions = telling_positions(scan.pred, truth, count)
+    step = -(-max(scan.pred.shape[1:3]) // LONGEST_PX) if scan.is_frame else 1
     return JudgedSlices(
         slice_ids=tuple(scan.slice_ids[position] for position in positions),
         dice=tuple(_dice(scan.pred[..., position], truth[..., position]) for position in positions),
         spacing_mm=scan.spacing_mm,
-        image=np.stack([np.rint(np.clip(scan.image[..., d], 0, 1) * 255).astype(np.uint8) for d in positions]),
-        truth=np.stack([_packed(truth[..., position]) for position in positions]),
-        pred=np.stack([_packed(scan.pred[..., position]) for position in positions]),
+        image=np.stack([_bytes(scan.image[::step, ::step, ..., d]) for d in positions]),
+        truth=np.stack([_packed(truth[:, ::step, ::step, d]) for d in positions]),
+        pred=np.stack([_packed(scan.pred[:, ::step, ::step, d]) for d in positions]),
     )
 
 
@@ -75,21 +81,36 @@ def telling_positions(pred: np.ndarray, truth: np.ndarray, count: int) -> list[i
     return sorted({worst, *spread.tolist()})
 
 
-def sheet_of(slices: JudgedSlices) -> np.ndarray:
-    """Draw the slices side by side, truth dashed and prediction solid.
+def sheet_of(*kept: JudgedSlices, classes: Sequence[str] = ORGAN_NAMES) -> np.ndarray:
+    """Draw slices side by side, truth dashed and prediction solid.
 
     Args:
-        slices: at least one.
+        *kept: slices of a scan, or of several frames.
+        classes: names of the masks' bits, which decide the colours.
 
     Returns:
         uint8 (h, w, 3).
     """
-    tiles = [
-        outline_overlay(image / np.float32(255), _unpacked(truth), _unpacked(pred), spacing_mm=slices.spacing_mm)
+    tiles = [tile for slices in kept for tile in _tiles(slices, classes)]
+    captions = [
+        f"{name}  Dice {dice:.2f}" for slices in kept for name, dice in zip(slices.slice_ids, slices.dice, strict=True)
+    ]
+    return contact_sheet(tiles, captions, outlines=True, classes=classes)
+
+
+def _tiles(slices: JudgedSlices, classes: Sequence[str]) -> list[np.ndarray]:
+    count = len(classes)
+    return [
+        outline_overlay(
+            image / np.float32(255),
+            _unpacked(truth, count),
+            _unpacked(pred, count),
+            upscale=2 if image.ndim == 2 else 1,
+            spacing_mm=slices.spacing_mm,
+            classes=classes,
+        )
         for image, truth, pred in zip(slices.image, slices.truth, slices.pred, strict=True)
     ]
-    captions = [f"{name}  Dice {dice:.2f}" for name, dice in zip(slices.slice_ids, slices.dice, strict=True)]
-    return contact_sheet(tiles, captions, outlines=True)
 
 
 def _dice(pred: np.ndarray, truth: np.ndarray) -> float:
@@ -97,9 +118,13 @@ def _dice(pred: np.ndarray, truth: np.ndarray) -> float:
     return 2 * int((pred & truth).sum()) / area if area else float("nan")
 
 
+def _bytes(image: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
 def _packed(masks: np.ndarray) -> np.ndarray:
     return np.packbits(masks, axis=0, bitorder="little")[0]
 
 
-def _unpacked(packed: np.ndarray) -> np.ndarray:
-    return np.unpackbits(packed[None], axis=0, count=len(ORGANS), bitorder="little").astype(bool)
+def _unpacked(packed: np.ndarray, count: int) -> np.ndarray:
+    return np.unpackbits(packed[None], axis=0, count=count, bitorder="little").astype(bool)

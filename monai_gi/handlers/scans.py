@@ -1,7 +1,8 @@
-"""The scans of one iteration as NumPy arrays, from a MONAI evaluator that decollates.
+"""The scans or frames of one iteration as NumPy arrays, from a MONAI evaluator that decollates.
 
-Masks are bool (C, H, W, D) with channel c for ORGANS[c]; the image is float (H, W, D), 0 to 1; spacing is row, column,
-slice in mm; the affine leads from (row, column, slice) indices to RAS mm.
+Masks are bool (C, H, W, D) with channel c for classes[c] (ORGANS as a rule); the image is float (H, W, D), 0 to 1;
+spacing is row, column, slice in mm; the affine leads from (row, column, slice) indices to RAS mm. A frame, an item
+without `slice_ids`, is a scan of one slice with pixels as its unit, in colour: its image is (H, W, 3, 1).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,22 +13,23 @@ import torch
 from monai.data import MetaTensor
 from monai.engines import Workflow
 
-from monai_gi.labels import ORGANS
+from monai_gi.labels import ORGAN_NAMES
 from monai_gi.slices import slice_affine
 
 
 class Scan(NamedTuple):
-    """One predicted scan.
+    """One predicted scan, or frame.
 
     Attributes:
         id: as `case1_day0`.
-        group: its case.
+        group: its case, or sequence.
         slice_ids: D ids.
         spacing_mm: (row, column, slice).
         affine: (4, 4), float64.
-        image: (H, W, D), as the network saw it.
+        image: (H, W, D), as the network saw it; (H, W, 3, 1) of a frame.
         pred: predicted masks (C, H, W, D), bool.
         truth: true masks, None without truth.
+        is_frame: one picture in colour, D is 1.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Scan(NamedTuple):
     image: np.ndarray
     pred: np.ndarray
     truth: np.ndarray | None
+    is_frame: bool = False
 
 
 def items_by_id(items: Sequence[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]]:
@@ -58,12 +61,15 @@ def items_by_id(items: Sequence[Mapping[str, Any]] | None) -> dict[str, Mapping[
     return found
 
 
-def scans_of(engine: Workflow, items: Mapping[str, Mapping[str, Any]]) -> Iterator[Scan]:
+def scans_of(
+    engine: Workflow, items: Mapping[str, Mapping[str, Any]], classes: Sequence[str] = ORGAN_NAMES
+) -> Iterator[Scan]:
     """Give the scans of the iteration that just ended.
 
     Args:
-        engine: a MONAI evaluator with postprocessing that turned `pred` into masks (C, H, W, D).
-        items: scan items by id; where there are none, scans are described by what the loader collated.
+        engine: a MONAI evaluator with postprocessing that turned `pred` into masks (C, H, W, D), of frames (C, H, W).
+        items: scan or frame items by id; where there are none, scans are described by what the loader collated.
+        classes: names of the C channels.
 
     Yields:
         Scan: each of the batch.
@@ -77,11 +83,12 @@ def scans_of(engine: Workflow, items: Mapping[str, Mapping[str, Any]]) -> Iterat
         scan_id = str(collated["id"])
         if items and scan_id not in items:
             raise ValueError(f"{scan_id} is not among the handler's items; give it those of the data set")
-        yield _scan(items.get(scan_id, collated), output)
+        item = items.get(scan_id, collated)
+        yield (_scan if "slice_ids" in item else _frame)(item, output, classes)
 
 
-def _scan(item: Mapping[str, Any], output: Mapping[str, Any]) -> Scan:
-    pred, truth = _masks(output["pred"], f"{item['id']}: pred"), output.get("label")
+def _scan(item: Mapping[str, Any], output: Mapping[str, Any], classes: Sequence[str]) -> Scan:
+    pred, truth = _masks(output["pred"], f"{item['id']}: pred", classes), output.get("label")
     if len(item["slice_ids"]) != pred.shape[-1]:
         raise ValueError(f"{item['id']}: {len(item['slice_ids'])} slice ids for masks of shape {pred.shape}")
     row, column, slice_mm = (float(step) for step in item["spacing_mm"])
@@ -93,16 +100,34 @@ def _scan(item: Mapping[str, Any], output: Mapping[str, Any]) -> Scan:
         affine=_affine(output, (row, column, slice_mm)),
         image=_array(output["image"])[0],
         pred=pred,
-        truth=None if truth is None else _masks(truth, f"{item['id']}: label"),
+        truth=None if truth is None else _masks(truth, f"{item['id']}: label", classes),
     )
 
 
-def _masks(tensor: torch.Tensor | np.ndarray, name: str) -> np.ndarray:
+def _frame(item: Mapping[str, Any], output: Mapping[str, Any], classes: Sequence[str]) -> Scan:
+    pred, truth = _masks(output["pred"], f"{item['id']}: pred", classes, "H, W"), output.get("label")
+    pixels = np.moveaxis(_array(output["image"]), 0, -1)
+    if pixels.shape != (*pred.shape[1:], 3):
+        raise ValueError(f"{item['id']}: image of shape {pixels.shape} for masks of {pred.shape}, wanted one RGB frame")
+    return Scan(
+        id=str(item["id"]),
+        group=str(item["group"]),
+        slice_ids=(str(item["id"]),),
+        spacing_mm=(1.0, 1.0, 1.0),
+        affine=np.eye(4),
+        image=(pixels / np.float32(255) if pixels.dtype == np.uint8 else pixels)[..., None],
+        pred=pred[..., None],
+        truth=None if truth is None else _masks(truth, f"{item['id']}: label", classes, "H, W")[..., None],
+        is_frame=True,
+    )
+
+
+def _masks(tensor: torch.Tensor | np.ndarray, name: str, classes: Sequence[str], axes: str = "H, W, D") -> np.ndarray:
     """Bool masks; probabilities would all be inside, so they are refused."""
     values = _array(tensor)
     inside = values != 0
-    if values.ndim != 4 or len(values) != len(ORGANS):
-        raise ValueError(f"{name} has shape {values.shape}, wanted ({len(ORGANS)}, H, W, D)")
+    if values.ndim != len(axes.split()) + 1 or len(values) != len(classes):
+        raise ValueError(f"{name} has shape {values.shape}, wanted ({len(classes)}, {axes})")
     if values.dtype != bool and not np.array_equal(values, inside):
         raise ValueError(f"{name} holds other values than 0 and 1; make masks first, as ApplyOrganRulesd does")
     return inside

@@ -57,12 +57,14 @@ class CaseBootstrap:
         cases: one name for each unit that will be averaged over; repeated names are one case.
         replicates: number of draws.
         seed: of the draws; the same cases, replicates and seed give the same intervals.
+        unit: what a case is called in notes.
 
     Raises:
         ValueError: if there are no cases or fewer than one replicate.
     """
 
-    def __init__(self, cases: Sequence[str], *, replicates: int = 2000, seed: int = 0) -> None:
+    def __init__(self, cases: Sequence[str], *, replicates: int = 2000, seed: int = 0, unit: str = "case") -> None:
+        self.unit = unit
         self.cases = tuple(sorted(set(cases)))
         if not self.cases or replicates < 1:
             raise ValueError(f"{len(self.cases)} cases and {replicates} replicates; at least one of each is needed")
@@ -82,11 +84,13 @@ class CaseBootstrap:
             2.5th to 97.5th percentile of the numbers; none with fewer than two contributing cases.
         """
         if contributing < 2:
-            return Interval(None, None, f"{contributing} case(s) contribute; an interval over cases needs two")
+            return Interval(
+                None, None, f"{contributing} {self.unit}(s) contribute; an interval over {self.unit}s needs two"
+            )
         numbers = np.asarray(statistic(self._weights))
         known = numbers[~np.isnan(numbers)]
         if known.size == 0:
-            return Interval(None, None, "no draw of cases holds anything to count")
+            return Interval(None, None, f"no draw of {self.unit}s holds anything to count")
         low, high = np.percentile(known, [2.5, 97.5])
         left_out = numbers.size - known.size
         note = f"{left_out} of {numbers.size} draws held nothing to count and were left out" if left_out else ""

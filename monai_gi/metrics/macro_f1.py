@@ -5,12 +5,13 @@ MulticlassF1Score(num_classes=4, average="macro")). Background, nearly always ri
 count: it is here to compare with them, not as the headline. Index 0 is background, 1 to 3 as in `labels.ORGANS`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from monai_gi.labels import LABEL_MAP_PRIORITY, ORGANS
+from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS
 
-CLASSES = len(ORGANS) + 1
 MACRO_F1_RULE = (
     "Pixels of all annotated slices (any organ in the truth) pooled in one confusion matrix; F1 of background,"
     f" {', '.join(organ.name for organ in ORGANS)}, then their plain mean. A pixel in several organs counts for one: of"
@@ -19,19 +20,31 @@ MACRO_F1_RULE = (
 )
 
 
-def label_map(mask: Bool[np.ndarray, "C *S"]) -> UInt8[np.ndarray, "*S"]:
-    """Give one index a pixel, 0 where there is no organ; of overlapping organs the last of LABEL_MAP_PRIORITY wins."""
-    channel = {organ.name: position for position, organ in enumerate(ORGANS)}
+def label_map(mask: Bool[np.ndarray, "C *S"], classes: Sequence[str] = ORGAN_NAMES) -> UInt8[np.ndarray, "*S"]:
+    """Give one index a pixel: channel c is c + 1, 0 is outside all.
+
+    Args:
+        mask: a channel a class.
+        classes: names of the channels, at most 15.
+
+    Returns:
+        Indices. Of overlapping organs the last of LABEL_MAP_PRIORITY wins, of other classes the last channel.
+    """
+    names = LABEL_MAP_PRIORITY if tuple(classes) == ORGAN_NAMES else classes
     indices = np.zeros(mask.shape[1:], dtype=np.uint8)
-    for name in LABEL_MAP_PRIORITY:
-        indices[mask[channel[name]]] = ORGANS[channel[name]].index
+    for name in names:
+        channel = classes.index(name)
+        indices[mask[channel]] = channel + 1
     return indices
 
 
-def confusion(pred: Bool[np.ndarray, "C *S"], truth: Bool[np.ndarray, "C *S"]) -> Int64[np.ndarray, "K K"]:
+def confusion(
+    pred: Bool[np.ndarray, "C *S"], truth: Bool[np.ndarray, "C *S"], classes: Sequence[str] = ORGAN_NAMES
+) -> Int64[np.ndarray, "K K"]:
     """Count pixels by true class (rows) and predicted class (columns), background first."""
-    pairs = label_map(truth) * np.uint8(CLASSES) + label_map(pred)
-    return np.bincount(pairs.ravel(), minlength=CLASSES**2).reshape(CLASSES, CLASSES).astype(np.int64)
+    count = len(classes) + 1
+    pairs = label_map(truth, classes) * np.uint8(count) + label_map(pred, classes)
+    return np.bincount(pairs.ravel(), minlength=count**2).reshape(count, count).astype(np.int64)
 
 
 def macro_f1(counts: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The table of measures: each has a name (column of cases.csv, key of summary.json), its rule in words, its values.
 
 `organ_slices` are slices whose truth holds that organ, `annotated_slices` those whose truth holds any organ,
-`all_slices` every slice of the scan; scans likewise. A value of NaN is left out of every mean.
+`all_slices` every slice of the scan; scans likewise. Of frames they are `class_frames`, `annotated_frames` and
+`all_frames`, and there is nothing in 3D. A value of NaN is left out of every mean.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,22 +13,20 @@ import numpy as np
 from jaxtyping import Float64
 
 from monai_gi.metrics.contest import VARIANT_RULES, combine
+from monai_gi.metrics.kinds import SCANS, Kind
 from monai_gi.metrics.overlap import EMPTY_RULE_TEXTS, EMPTY_RULES, dice_from_counts, iou_from_counts
 from monai_gi.metrics.scores import ScanScores
 
 _OVERLAPS = {"dice": dice_from_counts, "iou": iou_from_counts}
-_SLICE_SETS = {
-    "annotated_slices": "slices whose truth holds any organ",
-    "all_slices": "all slices",
-}
+_SETS = {"annotated": "{unit}s whose truth holds any {thing}", "all": "all {unit}s"}
 
 
 class Measure(NamedTuple):
-    """A number by organ.
+    """A number by organ or other class.
 
     Attributes:
         name: column and key.
-        unit: what is averaged over, `slices` or `scans`.
+        unit: what is averaged over, `slices` or `scans`, or `frames`.
         rule: what is counted, and what empty masks give.
         values: gives (C, n) values of a scan, NaN where a unit does not count.
     """
@@ -38,14 +37,22 @@ class Measure(NamedTuple):
     values: Callable[[ScanScores], np.ndarray]
 
 
-def measures(tolerance_mm: float) -> tuple[Measure, ...]:
-    """Give every measure by organ, in the order in which tables show them."""
+def measures(tolerance: float, kind: Kind = SCANS) -> tuple[Measure, ...]:
+    """Give every measure by class, in the order in which tables show them.
+
+    Args:
+        tolerance: of surface Dice, in the kind's unit of length.
+        kind: what is judged.
+
+    Returns:
+        Measures.
+    """
     found: list[Measure] = []
     for name in _OVERLAPS:
-        found += _slice_measures(name)
-    for name in _OVERLAPS:
+        found += _slice_measures(name, kind)
+    for name in _OVERLAPS if kind.has_volume else ():
         found += _scan_measures(name)
-    return (*found, *_surface_measures(tolerance_mm))
+    return (*found, *_surface_measures(tolerance, kind))
 
 
 def contest_values(scan: ScanScores, variant: str) -> tuple[Float64[np.ndarray, " N"], Float64[np.ndarray, " M"]]:
@@ -81,21 +88,21 @@ def mean_known(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _slice_measures(name: str) -> list[Measure]:
+def _slice_measures(name: str, kind: Kind) -> list[Measure]:
     own = Measure(
-        f"{name}_organ_slices",
-        "slices",
-        "mean over slices whose truth holds the organ; empty prediction: 0",
+        f"{name}_{kind.thing}_{kind.unit}s",
+        f"{kind.unit}s",
+        f"mean over {kind.unit}s whose truth holds the {kind.thing}; empty prediction: 0",
         partial(_organ_slices, name=name),
     )
     rest = [
         Measure(
-            f"{name}_{which}_{empty}",
-            "slices",
-            f"mean over {text}; {EMPTY_RULE_TEXTS[empty]}",
+            f"{name}_{which}_{kind.unit}s_{empty}",
+            f"{kind.unit}s",
+            f"mean over {text.format(unit=kind.unit, thing=kind.thing)}; {EMPTY_RULE_TEXTS[empty]}",
             partial(_slices, name=name, which=which, both_empty=EMPTY_RULES[empty]),
         )
-        for which, text in _SLICE_SETS.items()
+        for which, text in _SETS.items()
         for empty in EMPTY_RULES
     ]
     return [own, *rest]
@@ -120,20 +127,23 @@ def _scan_measures(name: str) -> list[Measure]:
     return [own, *rest]
 
 
-def _surface_measures(tolerance_mm: float) -> list[Measure]:
+def _surface_measures(tolerance: float, kind: Kind) -> list[Measure]:
+    where = "in 3D with true spacing" if kind.has_volume else "of the outlines"
+    whole, infinite = kind.whole, f"hd95_infinite_{kind.whole}s"
     return [
         Measure(
-            "hd95_mm_mean_of_finite",
-            "scans",
-            "95 % Hausdorff distance in 3D with true spacing, larger of the two directions; mean over scans whose truth"
-            " and prediction both hold the organ; one empty: infinite, counted in hd95_infinite_scans and not in this"
+            f"hd95_{kind.length}_mean_of_finite",
+            f"{whole}s",
+            f"95 % Hausdorff distance {where}, larger of the two directions; mean over {whole}s whose truth"
+            f" and prediction both hold the {kind.thing}; one empty: infinite, counted in {infinite} and not in this"
             " mean; both empty: left out",
             lambda scan: np.where(np.isfinite(scan.hd95_mm), scan.hd95_mm, np.nan)[:, None],
         ),
         Measure(
             "surface_dice",
-            "scans",
-            f"share of both surfaces within {tolerance_mm:g} mm in 3D with true spacing, mean over scans;"
+            f"{whole}s",
+            f"share of both {'surfaces' if kind.has_volume else 'outlines'} within {tolerance:g} {kind.length}"
+            f"{' ' + where if kind.has_volume else ''}, mean over {whole}s;"
             " truth and prediction both empty: left out; one of them empty: 0",
             lambda scan: scan.surface_dice[:, None],
         ),
@@ -150,7 +160,7 @@ def _organ_slices(scan: ScanScores, *, name: str) -> np.ndarray:
 
 def _slices(scan: ScanScores, *, name: str, which: str, both_empty: float) -> np.ndarray:
     values = _slice_overlap(scan, name, both_empty)
-    return values if which == "all_slices" else np.where(scan.annotated, values, np.nan)
+    return values if which == "all" else np.where(scan.annotated, values, np.nan)
 
 
 def scan_overlap(scan: ScanScores, *, name: str, both_empty: float) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from monai_gi.labels import ORGAN_NAMES
 from monai_gi.metrics.bootstrap import CaseBootstrap, CaseRatio
 from monai_gi.metrics.contest import VARIANT_RULES, combine
+from monai_gi.metrics.kinds import Kind
 from monai_gi.metrics.macro_f1 import MACRO_F1_RULE, macro_f1
 from monai_gi.metrics.measures import Measure, contest_values, measures
 from monai_gi.metrics.scores import ScanScores
@@ -26,32 +26,47 @@ def summarise(scans: Sequence[ScanScores], *, seed: int = 0, bootstrap: int = 20
 
     Returns:
         `organs` by name and `mean_of_organs`, `contest_score` by variant, `pooled_macro_f1`: each number is a dict of
-        `mean` (or `score`), `interval_95`, `count`, `unit`, `cases`, `rule`.
+        `mean` (or `score`), `interval_95`, `count`, `unit`, `cases`, `rule`. Of frames `classes` and
+        `mean_of_classes`, with `sequences` in place of `cases`; what joins the organs is there for ORGANS only.
     """
     scans = sorted_scans(scans)
-    draws = CaseBootstrap([scan.group for scan in scans], replicates=bootstrap, seed=seed)
-    tolerance_mm = scans[0].tolerance_mm
-    table = {measure.name: measure for measure in measures(tolerance_mm)}
-    ratios = {
-        name: [_ratio(scans, measure, c, draws) for c in range(len(ORGAN_NAMES))] for name, measure in table.items()
-    }
+    kind, classes = scans[0].kind, scans[0].classes
+    draws = CaseBootstrap([scan.group for scan in scans], replicates=bootstrap, seed=seed, unit=kind.group)
+    table = {measure.name: measure for measure in measures(scans[0].tolerance_mm, kind)}
+    ratios = {name: [_ratio(scans, measure, c, draws) for c in range(len(classes))] for name, measure in table.items()}
     return {
-        "cases": len(draws.cases),
-        "scans": len(scans),
-        "scans_without_truth": sum(not scan.annotated.any() for scan in scans),
-        "slices": sum(len(scan.slice_ids) for scan in scans),
-        "annotated_slices": int(sum(scan.annotated.sum() for scan in scans)),
-        "tolerance_mm": tolerance_mm,
-        "interval": f"95 % percentile bootstrap over cases, {bootstrap} draws, seed {seed}",
-        "organs": {
-            organ: {
-                **{name: _number([ratios[name][c]], measure, draws) for name, measure in table.items()},
-                "hd95_infinite_scans": sum(bool(np.isinf(scan.hd95_mm[c])) for scan in scans),
-                "both_empty_scans": sum(bool(np.isnan(scan.hd95_mm[c])) for scan in scans),
+        **_counts(scans, draws),
+        f"tolerance_{kind.length}": scans[0].tolerance_mm,
+        "interval": f"95 % percentile bootstrap over {kind.group}s, {bootstrap} draws, seed {seed}",
+        kind.things: {
+            name: {
+                **{key: _number([ratios[key][c]], measure, draws, kind) for key, measure in table.items()},
+                f"hd95_infinite_{kind.whole}s": sum(bool(np.isinf(scan.hd95_mm[c])) for scan in scans),
+                f"both_empty_{kind.whole}s": sum(bool(np.isnan(scan.hd95_mm[c])) for scan in scans),
             }
-            for c, organ in enumerate(ORGAN_NAMES)
+            for c, name in enumerate(classes)
         },
-        "mean_of_organs": {name: _number(ratios[name], measure, draws) for name, measure in table.items()},
+        f"mean_of_{kind.things}": {key: _number(ratios[key], measure, draws, kind) for key, measure in table.items()},
+        **_joined(scans, draws),
+    }
+
+
+def _counts(scans: Sequence[ScanScores], draws: CaseBootstrap) -> dict[str, int]:
+    kind = scans[0].kind
+    return {
+        f"{kind.group}s": len(draws.cases),
+        f"{kind.whole}s": len(scans),
+        f"{kind.whole}s_without_truth": sum(not scan.annotated.any() for scan in scans),
+        f"{kind.unit}s": sum(len(scan.slice_ids) for scan in scans),
+        f"annotated_{kind.unit}s": int(sum(scan.annotated.sum() for scan in scans)),
+    }
+
+
+def _joined(scans: Sequence[ScanScores], draws: CaseBootstrap) -> dict[str, Any]:
+    """What joins the organs of the contest; nothing for frames and other classes."""
+    if not scans[0].has_contest_score:
+        return {}
+    return {
         "contest_score": {variant: _contest(scans, variant, draws) for variant in VARIANT_RULES},
         "pooled_macro_f1": _pooled_macro_f1(scans, draws),
     }
@@ -61,13 +76,13 @@ def sorted_scans(scans: Sequence[ScanScores]) -> list[ScanScores]:
     """Put scans in the order of all tables.
 
     Args:
-        scans: scores of different scans with one tolerance.
+        scans: scores of different scans, or frames, of the same classes with one tolerance.
 
     Returns:
         The scans sorted by id, as text.
 
     Raises:
-        ValueError: if there are none, a scan comes twice, or tolerances differ.
+        ValueError: if there are none, a scan comes twice, or tolerances, classes or kinds differ.
     """
     ids = [scan.scan for scan in scans]
     if not ids:
@@ -77,6 +92,8 @@ def sorted_scans(scans: Sequence[ScanScores]) -> list[ScanScores]:
         raise ValueError(f"scored more than once: {', '.join(twice)}; each scan counts once")
     if len({scan.tolerance_mm for scan in scans}) > 1:
         raise ValueError("scans were scored with different tolerance_mm; one is needed")
+    if len({(scan.is_frame, scan.classes) for scan in scans}) > 1:
+        raise ValueError("scores of different classes, or of scans and frames; one kind is needed")
     return sorted(scans, key=lambda scan: scan.scan)
 
 
@@ -89,17 +106,17 @@ def _case_ratio(values: Sequence[np.ndarray], scans: Sequence[ScanScores], draws
     return CaseRatio(np.concatenate(values), np.concatenate(indices), len(draws.cases))
 
 
-def _number(ratios: Sequence[CaseRatio], measure: Measure, draws: CaseBootstrap) -> dict[str, Any]:
-    """Give the mean of one organ, or the plain mean of the organs' means where several ratios are given."""
+def _number(ratios: Sequence[CaseRatio], measure: Measure, draws: CaseBootstrap, kind: Kind) -> dict[str, Any]:
+    """Give the mean of one class, or the plain mean of the classes' means where several ratios are given."""
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         return _mean_rows(np.stack([ratio(weights) for ratio in ratios]))
 
     contributing = int(np.count_nonzero(sum(ratio.counts for ratio in ratios)))
     count = int(sum(ratio.counts.sum() for ratio in ratios))
-    rule = measure.rule if len(ratios) == 1 else f"plain mean of the organs' means, each: {measure.rule}"
+    rule = measure.rule if len(ratios) == 1 else f"plain mean of the {kind.things}' means, each: {measure.rule}"
     body = _with_interval("mean", statistic, draws, contributing)
-    return {**body, "count": count, "unit": measure.unit, "cases": contributing, "rule": rule}
+    return {**body, "count": count, "unit": measure.unit, f"{kind.group}s": contributing, "rule": rule}
 
 
 def _contest(scans: Sequence[ScanScores], variant: str, draws: CaseBootstrap) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Scores as files: slices.csv, scans.csv, cases.csv and summary.json; written beside and renamed, never half there.
 
-Rows are sorted by scan id, then by slice as scanned, then in the order of ORGANS. An empty field is a number that does
-not exist by its rule (NaN); `inf` is an infinite distance. Rows with `all` as organ hold what joins the organs.
+Of frames they are frames.csv, sequences.csv and summary.json. Rows are sorted by scan id, then by slice as scanned,
+then in the order of the classes. An empty field is a number that does not exist by its rule (NaN); `inf` is an infinite
+distance. Rows with `all` as organ hold what joins the organs.
 """
 
 import csv
@@ -14,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from monai_gi.atomic_file import write_whole
-from monai_gi.labels import ORGAN_NAMES
 from monai_gi.metrics.contest import VARIANT_RULES
 from monai_gi.metrics.macro_f1 import macro_f1
 from monai_gi.metrics.measures import contest_score, mean_known, measures, scan_overlap
@@ -30,6 +30,8 @@ def write_scores(
 ) -> dict[str, Any]:
     """Write slices.csv, scans.csv, cases.csv and summary.json into a folder, and give the summary.
 
+    Frames have frames.csv and sequences.csv in place of the first three.
+
     Args:
         scans: as `summary.sorted_scans` takes them; their order does not matter.
         folder: made where it is missing; files of these names in it are replaced.
@@ -43,35 +45,50 @@ def write_scores(
     summary = summarise(scans, seed=seed, bootstrap=bootstrap)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "slices.csv", _as_csv(row for scan in scans for row in slice_rows(scan)))
-    write_whole(folder / "scans.csv", _as_csv(row for scan in scans for row in scan_rows(scan)))
-    write_whole(folder / "cases.csv", _as_csv(case_rows(scans)))
+    for name, rows in _tables(scans).items():
+        write_whole(folder / f"{name}.csv", _as_csv(rows))
     write_whole(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
     return summary
 
 
+def _tables(scans: Sequence[ScanScores]) -> dict[str, list[dict[str, Any]]]:
+    kind = scans[0].kind
+    tables = {f"{kind.unit}s": [row for scan in scans for row in slice_rows(scan)]}
+    if kind.has_volume:
+        tables[f"{kind.whole}s"] = [row for scan in scans for row in scan_rows(scan)]
+    return {**tables, f"{kind.group}s": case_rows(scans)}
+
+
 def slice_rows(scan: ScanScores) -> list[dict[str, Any]]:
-    """Give one row a slice and organ."""
+    """Give one row a slice and organ, or a frame and class."""
     counts = (scan.overlap_px, scan.pred_px, scan.truth_px)
     overlaps = {f"dice_{rule}": dice_from_counts(*counts, both_empty=score) for rule, score in EMPTY_RULES.items()}
     overlaps |= {f"iou_{rule}": iou_from_counts(*counts, both_empty=score) for rule, score in EMPTY_RULES.items()}
-    annotated = scan.annotated
+    annotated, kind = scan.annotated, scan.kind
     return [
         {
             "id": slice_id,
-            "case": scan.group,
-            "scan": scan.scan,
-            "organ": organ,
+            kind.group: scan.group,
+            **({"scan": scan.scan} if kind.has_volume else {}),
+            kind.thing: name,
             "annotated": int(annotated[d]),
             "truth_px": int(scan.truth_px[c, d]),
             "pred_px": int(scan.pred_px[c, d]),
             "overlap_px": int(scan.overlap_px[c, d]),
-            **{name: float(values[c, d]) for name, values in overlaps.items()},
-            "first_place_hausdorff": float(scan.first_place_hausdorff[c, d]),
+            **{rule: float(values[c, d]) for rule, values in overlaps.items()},
+            **_distances(scan, c, d),
         }
         for d, slice_id in enumerate(scan.slice_ids)
-        for c, organ in enumerate(ORGAN_NAMES)
+        for c, name in enumerate(scan.classes)
     ]
+
+
+def _distances(scan: ScanScores, channel: int, position: int) -> dict[str, float]:
+    """Of one slice; a frame's are its own."""
+    if scan.kind.has_volume:
+        return {"first_place_hausdorff": float(scan.first_place_hausdorff[channel, position])}
+    distance = float(scan.hd95_mm[channel])
+    return {f"hd95_{scan.kind.length}": distance, "surface_dice": float(scan.surface_dice[channel])}
 
 
 def scan_rows(scan: ScanScores) -> list[dict[str, Any]]:
@@ -95,31 +112,39 @@ def scan_rows(scan: ScanScores) -> list[dict[str, Any]]:
             "hd95_mm": float(scan.hd95_mm[c]),
             "surface_dice": float(scan.surface_dice[c]),
         }
-        for c, organ in enumerate(ORGAN_NAMES)
+        for c, organ in enumerate(scan.classes)
     ]
+    if not scan.has_contest_score:
+        return rows
     joined = {"id": scan.scan, "case": scan.group, "organ": JOINED, "unit_cube_hausdorff": scan.unit_cube_hausdorff}
     return [*rows, joined | _joined_scores([scan])]
 
 
 def case_rows(scans: Sequence[ScanScores]) -> list[dict[str, Any]]:
-    """Give one row a case and organ with the means over its slices or scans, and one named `all` a case."""
+    """Give one row a case and organ with the means over its slices or scans, and one named `all` a case.
+
+    Of frames one row a sequence and class.
+    """
     cases = sorted({scan.group for scan in scans})
     return [row for case in cases for row in _rows_of_case(case, [scan for scan in scans if scan.group == case])]
 
 
 def _rows_of_case(case: str, scans: Sequence[ScanScores]) -> list[dict[str, Any]]:
-    values = {m.name: [m.values(scan) for scan in scans] for m in measures(scans[0].tolerance_mm)}
+    kind = scans[0].kind
+    values = {m.name: [m.values(scan) for scan in scans] for m in measures(scans[0].tolerance_mm, kind)}
     rows = [
         {
             "id": case,
-            "organ": organ,
-            "scans": len(scans),
-            "slices": sum(len(scan.slice_ids) for scan in scans),
-            **{name: mean_known(np.concatenate([part[c] for part in parts])) for name, parts in values.items()},
-            "hd95_infinite_scans": sum(bool(np.isinf(scan.hd95_mm[c])) for scan in scans),
+            kind.thing: name,
+            f"{kind.whole}s": len(scans),
+            f"{kind.unit}s": sum(len(scan.slice_ids) for scan in scans),
+            **{key: mean_known(np.concatenate([part[c] for part in parts])) for key, parts in values.items()},
+            f"hd95_infinite_{kind.whole}s": sum(bool(np.isinf(scan.hd95_mm[c])) for scan in scans),
         }
-        for c, organ in enumerate(ORGAN_NAMES)
+        for c, name in enumerate(scans[0].classes)
     ]
+    if not scans[0].has_contest_score:
+        return rows
     return [*rows, {"id": case, "organ": JOINED, "scans": len(scans)} | _joined_scores(scans)]
 
 
