@@ -17,7 +17,35 @@ SMALL = {
     },
     "swin_unetr": {"feature_size": 12},
     "unetpp": {"features": [8, 8, 8, 8, 8, 8]},
+    "upernet": {
+        "config": {"hidden_size": 8, "backbone_config": {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 16, 16]}}
+    },
+    "dpt": {
+        "config": {
+            "hidden_size": 16,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "backbone_out_indices": [0, 1, 2, 3],
+            "neck_hidden_sizes": [8, 8, 16, 16],
+            "fusion_hidden_size": 8,
+        }
+    },
+    "beit": {
+        "config": {
+            "hidden_size": 16,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "out_indices": [1, 2, 3, 4],
+        }
+    },
 }
+SLICE_BUNDLES = [
+    path.stem
+    for path in sorted((ROOT / "bundles" / "source" / "bundles").glob("*.json"))
+    if json.loads(path.read_text())["family"] == "slices"
+]
 
 
 def small_bundle(folder, name="segformer", **settings):
@@ -57,6 +85,8 @@ def random_weights(config_file):
     for tensor in weights.values():
         if tensor.is_floating_point() and tensor.ndim > 1:
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * (1.5 / tensor[0].numel() ** 0.5))
+    if "head.head.4.weight" in weights:  # nothing in DPT's decoder holds them back: logits of hundreds
+        weights["head.head.4.weight"] /= 200
     return weights
 
 

@@ -7,12 +7,13 @@ import pytest
 from monai_gi.errors import DataError
 from monai_gi.sharing.inspection import inspect
 from tests.hostile_zips import write_zip
+from tests.packable_bundle import SLICE_BUNDLES
 from tests.sharing_bundles import write_flat_bundle, write_packed_bundle, zip_bundle
 
 REPOSITORY = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("name", ["basic_unet", "segformer", "swin_unetr", "unetpp"])
+@pytest.mark.parametrize("name", SLICE_BUNDLES)
 def test_bundles_of_the_repository_are_in_order(name):
     inspection = inspect(REPOSITORY / "bundles" / name)
     assert inspection.wrong == ()

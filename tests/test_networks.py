@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import huggingface_hub
@@ -17,7 +18,8 @@ from torch import nn
 
 from monai_gi.errors import DataError
 from monai_gi.networks import ARCHITECTURES, HuggingFaceSegmenter, UNetPlusPlus, load_init_weights
-from monai_gi.networks.huggingface import adapt_kernel
+from monai_gi.networks.pretrained import adapt_kernel
+from tests.packable_bundle import SMALL as TINY
 
 SMALL = {
     "depths": [1, 1, 1, 1],
@@ -179,7 +181,15 @@ def one_process(tmp_path: Path):
 
 
 @pytest.mark.filterwarnings("ignore:Grad strides do not match bucket view strides:UserWarning")
-@pytest.mark.parametrize("make", [small_segformer, small_unetpp, lambda: small_unetpp(deep_supervision=False)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        small_segformer,
+        small_unetpp,
+        lambda: small_unetpp(deep_supervision=False),
+        *(partial(HuggingFaceSegmenter, name, config=TINY[name]["config"]) for name in ("upernet", "dpt", "beit")),
+    ],
+)
 def test_distributed_training_finds_a_gradient_for_every_weight(one_process, make):
     network = nn.parallel.DistributedDataParallel(make())
     for _ in range(2):  # a weight without a gradient stops the second step

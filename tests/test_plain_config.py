@@ -83,7 +83,7 @@ def test_small_regions_are_looked_for_only_where_asked():
 
 @pytest.mark.parametrize("name", BUNDLES)
 def test_a_plain_network_answers_as_ours_with_the_same_keys(name):
-    content = config(name)
+    content = config(name) | {"roi_size": [64, 96]}
     ours = ConfigParser(content).get_parsed_content("network_def").eval()
     plain = ConfigParser(plain_monai.plain_inference(content, name)).get_parsed_content("network_def").eval()
     plain.load_state_dict(ours.state_dict())
@@ -115,4 +115,17 @@ def test_only_a_hub_name_leaves_as_a_start(tmp_path, monkeypatch):
 
 def test_an_unknown_network_names_the_known_ones():
     with pytest.raises(DataError, match=r"x.json: network_def is a os.system, of which no plain form .* BasicUNet,"):
-        plain_monai.plain_network({"_target_": "os.system"}, "x.json")
+        plain_monai.plain_network({"_target_": "os.system"}, "x.json", [64, 96])
+
+
+def test_another_network_of_transformers_is_not_shared():
+    network = {"_target_": "monai_gi.networks.HuggingFaceSegmenter", "architecture": "auto"}
+    network["config"] = {"model_type": "mobilevit"}
+    with pytest.raises(DataError, match=r"network_def is a MobileViTForSemanticSegmentation, which is not shared"):
+        plain_monai.plain_network(network, "x.json", [64, 96])
+
+
+def test_dpt_answers_to_the_windows_grid_of_its_patches():
+    network = {"_target_": "monai_gi.networks.HuggingFaceSegmenter", "architecture": "dpt", "config": {"patch_size": 8}}
+    plain = plain_monai.plain_network(network, "x.json", [64, 96])
+    assert "patch_height=8, patch_width=12" in plain["grid_hook"]

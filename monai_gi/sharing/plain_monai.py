@@ -15,7 +15,7 @@ from monai.bundle import ConfigParser
 
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES
-from monai_gi.networks.huggingface import ARCHITECTURES
+from monai_gi.networks.architectures import ARCHITECTURES, design
 
 TEMPLATE = Path(__file__).with_name("packed_inference.json")
 
@@ -36,6 +36,13 @@ PER_ORGAN = ("thresholds", "presence", "min_region_px")
 
 # A forward hook turns the answer of a class of another package into one tensor and leaves its state-dict keys alone.
 HOOKED_NETWORK = "$(@bare_network.register_forward_hook(@output_hook), @bare_network)[1]"
+# DPT's own forward takes every grid of tokens for a square one; the window's size tells the right one.
+GRIDDED_NETWORK = (
+    "$(@bare_network.neck.register_forward_pre_hook(@grid_hook, with_kwargs=True), "
+    "@bare_network.register_forward_hook(@output_hook), @bare_network)[2]"
+)
+DPT_PATCH = 16  # px, where the config does not say it
+GRID_HOOK = "$lambda module, inputs, names: (inputs, dict(names, patch_height={0}, patch_width={1}))"
 LOGITS_AT_INPUT_SIZE = (
     "$lambda module, inputs, output: torch.nn.functional.interpolate("
     "output.logits.float(), size=inputs[0].shape[-2:], mode='bilinear', align_corners=False)"
@@ -77,7 +84,7 @@ def plain_inference(config: Mapping[str, Any], where: str | Path) -> dict[str, A
         problem = f"flips are {settings['flips']}, which plain MONAI has no transform for. Set them to [] and predict "
         raise DataError(where, problem + "with --tta where they are wanted")
     packed = _template() | settings
-    network = plain_network(resolved(parser, "network_def"), where)
+    network = plain_network(resolved(parser, "network_def"), where, settings["roi_size"])
     packed = _with(packed, "network_def", network)
     if max(settings["min_region_px"]) > 1:
         transforms = packed["postprocessing"]["transforms"]
@@ -87,12 +94,13 @@ def plain_inference(config: Mapping[str, Any], where: str | Path) -> dict[str, A
     return packed
 
 
-def plain_network(network_def: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
+def plain_network(network_def: Mapping[str, Any], where: str | Path, roi_size: Sequence[int]) -> dict[str, Any]:
     """Write a network of this package with classes of MONAI, PyTorch or transformers, same state-dict keys.
 
     Args:
         network_def: plain values, as `resolved` gives them.
         where: the file, for messages.
+        roi_size: (height, width) of every window; DPT answers to this size only.
 
     Returns:
         Ids and values, `network_def` last.
@@ -102,7 +110,7 @@ def plain_network(network_def: Mapping[str, Any], where: str | Path) -> dict[str
     """
     target, fields = network_def.get("_target_"), {key: network_def[key] for key in network_def if key != "_target_"}
     if target == "monai_gi.networks.HuggingFaceSegmenter":
-        return _hooked(_transformer(fields), LOGITS_AT_INPUT_SIZE)
+        return _transformer(fields, where, roi_size)
     if target == "monai_gi.networks.UNetPlusPlus":
         bare = {"_target_": "BasicUNetPlusPlus", **fields, "deep_supervision": False}
         return _hooked(bare, DEEPEST_HEAD)
@@ -186,16 +194,21 @@ def _hooked(bare: dict[str, Any], hook: str) -> dict[str, Any]:
     return {"bare_network": bare, "output_hook": hook, "network_def": HOOKED_NETWORK}
 
 
-def _transformer(fields: Mapping[str, Any]) -> dict[str, Any]:
-    entry = ARCHITECTURES[fields.get("architecture", "segformer")]
-    config = {
-        "_target_": f"transformers.{entry.config_class}",
-        "num_channels": fields.get("in_channels", 3),
-        "num_labels": fields.get("out_channels", 3),
-        **entry.variants[fields.get("variant", "b0")],
-        **(fields.get("config") or {}),
-    }
-    return {"_target_": f"transformers.{entry.model_class}", "config": config}
+def _transformer(fields: Mapping[str, Any], where: str | Path, roi_size: Sequence[int]) -> dict[str, Any]:
+    given = ("architecture", "variant", "in_channels", "out_channels", "config")
+    plan = design(**{name: fields[name] for name in given if name in fields})
+    if plan.model_class not in [entry.model_class for entry in ARCHITECTURES.values()]:
+        known = ", ".join(entry.model_class for entry in ARCHITECTURES.values())
+        raise DataError(
+            where, f"network_def is a {plan.model_class}, which is not shared in plain form. Known are {known}"
+        )
+    config = {"_target_": f"transformers.{plan.config_class}", **plan.fields}
+    network = _hooked({"_target_": f"transformers.{plan.model_class}", "config": config}, LOGITS_AT_INPUT_SIZE)
+    if plan.model_class != "DPTForSemanticSegmentation":
+        return network
+    patch = plan.fields.get("patch_size", DPT_PATCH)
+    grid = GRID_HOOK.format(*(side // patch for side in roi_size))
+    return _with(network, "network_def", {"grid_hook": grid, "network_def": GRIDDED_NETWORK})
 
 
 def _value(parser: ConfigParser, key: str, where: str | Path) -> Any:
