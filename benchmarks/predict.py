@@ -18,10 +18,12 @@ import torch
 from torch.nn.functional import avg_pool2d, pad
 
 from monai_gi.datasets.phantom.dicom import plan_dicom, write_drawn
+from monai_gi.devices import resolve_amp, resolve_device
 from monai_gi.grids import network_grid
 from monai_gi.networks import HuggingFaceSegmenter
 from monai_gi.outputs import FORMATS_OF_KIND, Results, write_outputs
-from monai_gi.predictor import PredictionSettings, Predictor, resolve_amp, resolve_device
+from monai_gi.prediction_settings import PredictionSettings
+from monai_gi.predictor import Predictor
 from monai_gi.provenance import Provenance
 from monai_gi.readers.sources import find_sources, read_source
 from monai_gi.scan import Scan

@@ -1,6 +1,5 @@
 """What a contoured scan leaves in its folder: one writer a format, side by side, and `result.json` last."""
 
-import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 from monai_gi.atomic_file import part_of
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES
+from monai_gi.outcomes import RESULT
 from monai_gi.plots import ClinicalSlices, clinical_sheet
 from monai_gi.predictor import Prediction
 from monai_gi.provenance import Provenance
@@ -24,7 +24,6 @@ from monai_gi.writers.result import slices_to_check, write_result
 from monai_gi.writers.rtstruct import write_rtstruct
 from monai_gi.writers.submission import submission_rows, write_part
 
-RESULT = "result.json"
 SUBMISSION = "submission"
 FILES = ("rtstruct.dcm", "seg.dcm", f"{SUBMISSION}.csv", "overlay.png")
 # Side by side on two cores: the slowest first.
@@ -35,6 +34,8 @@ FORMATS_OF_KIND = {
     "nifti": ("nifti", "overlay"),
     "uw-madison": ("submission", "nifti", "overlay"),
     "picture": ("nifti", "overlay"),
+    "frame": ("mask", "overlay"),
+    "slide": ("label-image", "geojson", "overlay", "probability"),
 }
 
 
@@ -55,20 +56,20 @@ class Results:
     settings: Mapping[str, Any]
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder for results that can not be one, before hours of work.
+def unsuited(name: str, kind: str, formats: Collection[str]) -> list[DataError]:
+    """Formats that an input can not be written in.
 
     Args:
-        folder: of all scans; it need not exist.
+        name: of the input, for the messages.
+        kind: of `FORMATS_OF_KIND`.
+        formats: that were asked for.
 
-    Raises:
-        DataError: it is a file, lies below one, or nothing can be written there.
+    Returns:
+        A fault for each.
     """
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not there.is_dir():
-        raise DataError(folder, f"{there.name} is a file, wanted a folder for results. Name another --output")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise DataError(folder, "nothing can be written there. Name another --output, or ask for the right to write")
+    suiting = FORMATS_OF_KIND[kind]
+    problem = f"does not suit {kind} input, which takes {', '.join(suiting)}"
+    return [DataError(name, f"{one} {problem}") for one in formats if one not in suiting]
 
 
 def clear(folder: Path, name: str) -> None:

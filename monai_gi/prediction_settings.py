@@ -27,7 +27,7 @@ class PredictionSettings:
         thresholds: see `ApplyOrganRulesd`, as for the next two.
         presence: an organ is dropped on a slice where its largest probability is below.
         min_region_px: regions of fewer voxels of the scan are dropped.
-        amp: precision, as for `StackedSliceInferer`, or "auto", see `monai_gi.predictor.resolve_amp`.
+        amp: precision, as for `StackedSliceInferer`, or "auto", see `monai_gi.devices.resolve_amp`.
 
     Raises:
         ValueError: a value is out of range, unknown or of another length.

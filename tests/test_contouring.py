@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from monai_gi import contouring
+from monai_gi import scan_contouring
 from monai_gi.cli import main
 from monai_gi.contouring import contour, summary
 from monai_gi.datasets.phantom.dicom import write_dicom
@@ -184,7 +184,7 @@ def test_thresholds_for_all_and_for_one_organ(tmp_path, bundle, series_folder):
     (outcome,) = ask(bundle, series_folder, tmp_path, formats=("nifti",), thresholds=((None, 0.4), ("stomach", 0.9)))
     settings = json.loads((outcome.folder / "result.json").read_text())["settings"]
     assert settings["thresholds"] == {"large_bowel": 0.4, "small_bowel": 0.4, "stomach": 0.9}
-    with pytest.raises(DataError, match="organ 'liver' asked for"):
+    with pytest.raises(DataError, match="'liver' asked for, there are large_bowel"):
         ask(bundle, series_folder, tmp_path / "b", thresholds=(("liver", 0.4),))
     with pytest.raises(DataError, match="wanted a probability"):
         ask(bundle, series_folder, tmp_path / "b", thresholds=((None, 4.0),))
@@ -233,7 +233,7 @@ def test_no_patient_reaches_a_shared_file_or_the_terminal(tmp_path, bundle, capf
 
 def test_a_stopped_run_goes_on_with_the_scans_that_are_left(tmp_path, bundle, monkeypatch):
     write_dicom(tmp_path / "in", slices=4, size=(48, 60), spacing_mm=6.0, kinds=("axial", "sagittal"))
-    real, calls = contouring.write_outputs, []
+    real, calls = scan_contouring.write_outputs, []
 
     def stop_at_the_second(*words, **options):
         calls.append(1)
@@ -241,7 +241,7 @@ def test_a_stopped_run_goes_on_with_the_scans_that_are_left(tmp_path, bundle, mo
             raise KeyboardInterrupt
         return real(*words, **options)
 
-    monkeypatch.setattr(contouring, "write_outputs", stop_at_the_second)
+    monkeypatch.setattr(scan_contouring, "write_outputs", stop_at_the_second)
     words = ["predict", str(bundle), str(tmp_path / "in"), "--weights", str(bundle / "model.pt"), "--device", "cpu"]
     assert main([*words, "--output", str(tmp_path / "out")]) == 130
     assert len(list((tmp_path / "out").rglob("result.json"))) == 1

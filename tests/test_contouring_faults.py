@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from pydicom import dcmread
 
-from monai_gi import outputs
+from monai_gi import outcomes
 from monai_gi.cli import main
 from monai_gi.contouring import contour
 from monai_gi.datasets.phantom.dicom import write_dicom
@@ -79,7 +79,7 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path, bundle, d
 def test_an_output_without_the_right_to_write_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, _: path != tmp_path)  # root may write everywhere
     with pytest.raises(DataError, match="nothing can be written there"):
-        outputs.check_folder(tmp_path / "out")
+        outcomes.check_folder(tmp_path / "out")
 
 
 def test_redone_results_leave_nothing_of_other_settings_beside(tmp_path, bundle, dicom):
@@ -147,11 +147,11 @@ def test_what_no_writer_could_write_is_told_before_the_work(tmp_path, bundle, di
         header = dcmread(path)
         del header.FrameOfReferenceUID
         header.save_as(path)
-    monkeypatch.setattr("monai_gi.contouring.read_source", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr("monai_gi.scan_contouring.read_source", lambda *_, **__: pytest.fail("was read"))
     ask = Request(bundle, tmp_path / "in", tmp_path / "out", weights=bundle / "model.pt", formats=("rtstruct",))
     with pytest.raises(DataError, match="has no FrameOfReferenceUID, which RTSTRUCT and DICOM SEG must share"):
         contour(ask)
-    monkeypatch.setattr("monai_gi.contouring.find_spec", lambda name: None)
+    monkeypatch.setattr("monai_gi.scan_contouring.find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"dicom-seg needs the package highdicom: pip install monai_gi\[dicom\]"):
         contour(replace(ask, input=axial(dicom), formats=("dicom-seg",)))
     assert not (tmp_path / "out").exists()

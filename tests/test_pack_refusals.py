@@ -175,3 +175,14 @@ def test_torchscript_that_is_wrong_on_a_claimed_size_stays(tmp_path):
     (source / "metadata.json").write_text(json.dumps(metadata))
     with pytest.raises(DataErrors, match=r"models/model.ts: differs from the eager network by .* on input \[1, 3, 1"):
         pack(source, weights, tmp_path / "b.zip")
+
+
+@pytest.mark.parametrize("kind", ["frames", "slides"])
+def test_bundles_of_frames_and_slides_are_refused_with_what_to_do_instead(bundle, tmp_path, kind):
+    source, weights = bundle
+    change_json(source / "inference.json", input=kind)
+    with pytest.raises(
+        DataError, match=rf"takes {kind}; only bundles of slices can be packed .* model\.pt, for predict"
+    ):
+        pack(source, weights, tmp_path / "b.zip")
+    assert not (tmp_path / "b.zip").exists()

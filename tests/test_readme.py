@@ -9,7 +9,7 @@ import pytest
 
 from monai_gi.arguments import FORMATS, KINDS, parser
 from monai_gi.datasets.phantom.dicom_kinds import KINDS as DRAWN_KINDS
-from monai_gi.outputs import WRITERS
+from monai_gi.outputs import FORMATS_OF_KIND
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("*/README.md")) + sorted(ROOT.glob("bundles/*/docs/README.md"))
@@ -81,5 +81,5 @@ def test_the_documents_hold_such_lines():
 
 
 def test_the_choices_of_the_command_line_are_those_of_the_jobs():
-    assert set(FORMATS) == set(WRITERS)
+    assert set(FORMATS) == {name for formats in FORMATS_OF_KIND.values() for name in formats}
     assert set(KINDS) == set(DRAWN_KINDS)

@@ -12,16 +12,8 @@ from PIL import Image, ImageDraw
 
 from monai_gi.intensity import scale_to_window
 from monai_gi.labels import ORGANS
-from monai_gi.plots.outlines import (
-    BACKGROUND,
-    LINE_PX,
-    TEXT,
-    contact_sheet,
-    font,
-    outline_overlay,
-    with_legend,
-    write_line,
-)
+from monai_gi.plots.outlines import outline_overlay
+from monai_gi.plots.sheets import BACKGROUND, LINE_PX, TEXT, contact_sheet, font, with_legend, write_line
 from monai_gi.provenance import INTENDED_USE
 from monai_gi.scan import Scan
 
@@ -140,7 +132,7 @@ def clinical_sheet(slices: ClinicalSlices, captions: Mapping[int, str], *, title
     whole = Image.new("RGB", (width, sheet.height + LINE_PX), BACKGROUND)
     whole.paste(sheet, (0, LINE_PX))
     write_line(whole, title, (8, 2), width - 16)
-    return np.asarray(_with_use(with_legend(whole)))
+    return np.asarray(with_use(with_legend(whole)))
 
 
 def edges_of(affine: np.ndarray) -> Edges:
@@ -182,7 +174,7 @@ def _frame(size: tuple[int, int], edges: Edges, width_mm: float | None, *, whole
         draw.text(place, letters, fill=TEXT, font=font(), anchor="mm")
     if width_mm is not None:
         _draw_bar(draw, (left, below), width, width_mm)
-    return np.asarray(_with_use(with_legend(frame)) if whole else frame)
+    return np.asarray(with_use(with_legend(frame)) if whole else frame)
 
 
 def _draw_bar(draw: ImageDraw.ImageDraw, start: tuple[int, int], width_px: int, width_mm: float) -> None:
@@ -199,8 +191,15 @@ def _draw_bar(draw: ImageDraw.ImageDraw, start: tuple[int, int], width_px: int, 
             return
 
 
-def _with_use(picture: Image.Image) -> Image.Image:
-    """Add the intended use below, in as many lines as the width needs."""
+def with_use(picture: Image.Image) -> Image.Image:
+    """Add the intended use below, in as many lines as the width needs.
+
+    Args:
+        picture: it is left as it is.
+
+    Returns:
+        A higher picture.
+    """
     lines = [""]
     for word in USE.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -22,7 +22,8 @@ IMPORTS = _words(
     monai.metrics monai.handlers monai.engines monai.utils monai_gi monai_gi.bundle monai_gi.labels
     monai_gi.augmentation monai_gi.transforms monai_gi.inferers monai_gi.networks monai_gi.optimizers
     monai_gi.handlers monai_gi.readers monai_gi.datasets monai_gi.datasets.datalist monai_gi.datasets.slice_store
-    monai_gi.datasets.uw_madison
+    monai_gi.datasets.frame_lists monai_gi.datasets.uw_madison monai_gi.datasets.slide_classes
+    monai_gi.datasets.slide_lists monai_gi.losses monai_gi.slide_contouring monai_gi.slide_judging monai_gi.streaming
     """
 )
 
@@ -57,7 +58,10 @@ FUNCTIONS = _words(
     monai_gi.datasets.datalist.load_datalist monai_gi.datasets.datalist.scan_items
     monai_gi.datasets.datalist.training_items monai_gi.datasets.datalist.validation_items
     monai_gi.datasets.slice_store.collate monai_gi.datasets.uw_madison.index_scans
-    monai_gi.handlers.unfinished monai_gi.networks.load_init_weights
+    monai_gi.handlers.index_frames monai_gi.handlers.unfinished monai_gi.networks.load_init_weights
+    monai_gi.datasets.frame_lists.load_frames monai_gi.datasets.slide_classes.matching_colors
+    monai_gi.datasets.slide_lists.color_table_of monai_gi.datasets.slide_lists.load_slides
+    monai_gi.slide_contouring.predict_slides monai_gi.slide_judging.judge_slides
     """
 )
 
@@ -76,12 +80,12 @@ FACTORIES = frozenset({"monai.transforms.RemoveSmallObjects"})
 # reference to an import, so none may name a dangerous function of a module in IMPORTS (tests look them all up).
 MEMBERS = _words(
     """
-    amax amin argmax astype attach basename batch best_metric bool clamp cpu data dataset detach device dim dtype
-    ema_model endswith epoch eval flatten float get half index int is_initialized items iteration join keys
-    last_hidden_state load_state_dict logits long lower max mean metrics min module name ndim network numel output
-    parameters parent permute pixdim register_forward_hook reshape run sampler set_epoch shape sigmoid size softmax
-    split squeeze startswith state state_dict stem strip suffix sum to train transform transforms transpose type
-    unsqueeze upper values view
+    amax amin argmax astype attach basename batch best_metric bool clamp class_counts cpu data dataset detach device dim
+    dtype ema_model endswith epoch eval flatten float get half index int is_initialized items iteration join keys
+    last_hidden_state load_state_dict logits long lower max mean metrics min module name ndim neck network numel output
+    parameters parent permute pixdim register_forward_hook register_forward_pre_hook reshape run sampler set_epoch
+    shape sigmoid size softmax split squeeze startswith state state_dict stem strip suffix sum to train transform
+    transforms transpose type unsqueeze upper values view
     """
 )
 
@@ -147,15 +151,23 @@ _FULL_NAMES = _words(
     transformers.DPTConfig transformers.DPTModel transformers.DPTForSemanticSegmentation
     transformers.BeitConfig transformers.BeitModel transformers.BeitForSemanticSegmentation
     transformers.SwinConfig transformers.ConvNextConfig
-    monai_gi.augmentation.BatchAugmentation monai_gi.datasets.scan_dataset.ScanDataset
+    monai_gi.augmentation.BatchAugmentation monai_gi.datasets.frame_dataset.FrameDataset
+    monai_gi.datasets.scan_dataset.ScanDataset
     monai_gi.plain_lists.PlainLists monai_gi.datasets.slice_store.SliceStoreDataset
-    monai_gi.handlers.AtomicCheckpointSaver monai_gi.handlers.CurvesHandler monai_gi.handlers.EpochSeed
+    monai_gi.handlers.AtomicCheckpointSaver monai_gi.handlers.CostHandler monai_gi.handlers.CurvesHandler
+    monai_gi.handlers.EpochSeed monai_gi.handlers.RunClock monai_gi.handlers.TimeBudget
+    monai_gi.handlers.FrameImagesHandler monai_gi.handlers.FrameWriter monai_gi.handlers.key_overlap
     monai_gi.handlers.ImagesHandler monai_gi.handlers.JudgeHandler monai_gi.handlers.OrganOverlap
     monai_gi.handlers.ProgressHandler monai_gi.handlers.ResumeCheckpoint monai_gi.handlers.ScanWriter
     monai_gi.handlers.SettingsHandler monai_gi.handlers.SliceLoss monai_gi.inferers.AutocastInferer
-    monai_gi.inferers.StackedSliceInferer monai_gi.networks.HuggingFaceSegmenter monai_gi.networks.UNetPlusPlus
-    monai_gi.optimizers.lr_scheduler monai_gi.optimizers.optimizer monai_gi.readers.SliceReader
-    monai_gi.transforms.ApplyOrganRulesd monai_gi.transforms.DecodeRLEd monai_gi.transforms.ScaleIntensityByVolumed
+    monai_gi.inferers.FrameInferer monai_gi.inferers.StackedSliceInferer monai_gi.networks.HuggingFaceSegmenter
+    monai_gi.networks.UNetPlusPlus monai_gi.optimizers.lr_scheduler monai_gi.optimizers.optimizer
+    monai_gi.readers.PictureReader monai_gi.readers.SliceReader
+    monai_gi.transforms.ApplyOrganRulesd monai_gi.augmentation.SlideAugmentation
+    monai_gi.datasets.slide_patches.SlideGrid monai_gi.datasets.slide_patches.SlidePatches
+    monai_gi.handlers.ClassOverlap monai_gi.handlers.PatchImagesHandler monai_gi.losses.segmentation_loss
+    monai_gi.networks.ContextUNet monai_gi.streaming.SlideSettings
+    monai_gi.transforms.DecodeRLEd monai_gi.transforms.ScaleIntensityByVolumed
     """
 )
 _MODULE = re.compile(r"monai\.([a-z]\w*)((?:\.[a-z]\w*)*)\.(\w+)")
@@ -164,7 +176,7 @@ _MODULE = re.compile(r"monai\.([a-z]\w*)((?:\.[a-z]\w*)*)\.(\w+)")
 _READERS = _words(
     """
     ITKReader NibabelReader NrrdReader PILReader PydicomReader itkreader nibabelreader nrrdreader pilreader
-    pydicomreader monai_gi.readers.SliceReader
+    pydicomreader monai_gi.readers.PictureReader monai_gi.readers.SliceReader
     """
 )  # no NumpyReader: it unpickles
 GUARDED: dict[str, frozenset[object]] = {

@@ -9,7 +9,7 @@ import copy
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +26,16 @@ from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.references import REFERENCE, bound_by_import
 from monai_gi.sharing.run_overrides import as_trained
 
-SETTINGS = (
-    *("roi_size", "slice_offsets", "spacing_mm", "slice_spacing_mm", "percentiles"),
-    *("flips", "thresholds", "presence", "min_region_px", "amp"),
-)
+SETTINGS_OF_INPUT = {
+    "slices": (
+        *("roi_size", "slice_offsets", "spacing_mm", "slice_spacing_mm", "percentiles"),
+        *("flips", "thresholds", "presence", "min_region_px", "amp"),
+    ),
+    "frames": ("classes", "roi_size", "flips", "thresholds", "min_region_px", "amp"),
+    "slides": ("classes", "roi_size", "levels", "overlap", "mode", "sw_batch_size", "glass", "flips", "amp"),
+}
+"""Kinds of input, and the ids of inference.json that prediction of such input takes over."""
+
 SCRIPT = "models/model.ts"
 NAME_WEIGHTS = "Name the weights with --weights RUN/model.pt."
 Folder = tempfile.TemporaryDirectory[str]
@@ -44,11 +50,12 @@ class Bundle:
         version: from its metadata.
         weights_path: what the network was loaded from; inside the unpacked folder for a zip, which is gone at the end.
         weights_sha256: of that file.
-        config: the ids of `SETTINGS` that inference.json has, as plain values.
+        config: the ids of `SETTINGS_OF_INPUT` that inference.json has, as plain values.
         network: on its device, in evaluation mode; (B, K, H, W) in, logits (B, C, H, W) out.
         modality: of the images, such as "MR"; empty where it is not said.
         metadata: metadata.json.
         is_packed: it was packed for others; else it is a folder of `bundles/`.
+        input: what it takes, a key of `SETTINGS_OF_INPUT`.
     """
 
     name: str
@@ -60,6 +67,7 @@ class Bundle:
     modality: str
     metadata: dict[str, Any]
     is_packed: bool
+    input: str = "slices"
     _unpacked: Folder | None = None
 
     def __enter__(self) -> "Bundle":
@@ -116,13 +124,14 @@ def _opened(opened: Opened, path: Path, weights: Path | None, device: torch.devi
     config, metadata = (opened.contents.get(f"{folder}{name}.json") for name in ("inference", "metadata"))
     if not isinstance(config, dict) or not isinstance(metadata, dict):
         raise DataError(path, f"{folder}inference.json and {folder}metadata.json are to be objects that can be read.")
+    kind = _kind(path, config)
     if is_packed:
         network, used = _packed_network(opened.root, weights, device)
     else:
         used = weights if weights is not None else _default_weights(opened.root, config)
         config = _as_trained(config, used)
         network = _flat_network(opened.root, config, used)
-    settings = _settings(path, config)
+    settings = _settings(path, config, SETTINGS_OF_INPUT[kind])
     claims = opened.inspection.claims
     return Bundle(
         name=claims.name,
@@ -134,6 +143,7 @@ def _opened(opened: Opened, path: Path, weights: Path | None, device: torch.devi
         modality=claims.modality,
         metadata=metadata,
         is_packed=is_packed,
+        input=kind,
         _unpacked=place,
     )
 
@@ -144,9 +154,16 @@ def _refusal(path: Path, opened: Opened) -> DataErrors:
     return DataErrors(path, [*wrong, DataError("this bundle was not opened", repair)])
 
 
-def _settings(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+def _kind(path: Path, config: Mapping[str, Any]) -> str:
+    kind = config.get("input", "slices")
+    if not isinstance(kind, str) or kind not in SETTINGS_OF_INPUT:
+        raise DataError(path, f"its inference.json takes the input {kind!r}; known are {', '.join(SETTINGS_OF_INPUT)}.")
+    return kind
+
+
+def _settings(path: Path, config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """The plain values of the ids that prediction uses."""
-    settings = {name: config[name] for name in SETTINGS if name in config}
+    settings = {name: config[name] for name in names if name in config}
     wrong = [
         DataError(f"inference.json#/{name}", f"is {value!r}; a plain value was wanted, which needs nothing evaluated.")
         for name, value in settings.items()

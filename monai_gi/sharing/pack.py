@@ -69,6 +69,9 @@ def pack(
     if output.exists() and not overwrite:
         raise DataError(output, "is there already. Give the bundle another version and name, or --overwrite")
     bundle = read_bundle(bundle_dir, weights.parent / "settings.json")
+    if (kind := bundle.configs["inference.json"].get("input", "slices")) != "slices":
+        problem = f"takes {kind}; only bundles of slices can be packed so that plain MONAI gives the same masks"
+        raise DataError(bundle_dir, f"{problem}. Pass on the folder and {weights.name}, for predict --weights")
     problems = _Problems()
     with TemporaryDirectory(prefix="monai-gi-pack-") as place:
         folder = Path(place) / bundle.name

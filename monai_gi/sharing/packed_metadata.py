@@ -21,6 +21,7 @@ TRAINING_SETTINGS = (
     "fold",
     "folds",
     "max_epochs",
+    "max_minutes",
     "batch_size",
     "accumulation_steps",
     "learning_rate",

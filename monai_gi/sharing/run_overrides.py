@@ -10,7 +10,7 @@ from typing import Any
 from monai_gi.errors import DataError
 
 # What decides which weights fit, and what they see.
-DECISIVE = ("network_def", "roi_size", "slice_offsets", "slice_spacing_mm")
+DECISIVE = ("network_def", "roi_size", "slice_offsets", "slice_spacing_mm", "levels", "classes")
 
 
 def as_trained(config: Mapping[str, Any], settings_file: Path) -> dict[str, Any]:

@@ -3,20 +3,16 @@
 It is written last and so marks the scan as done. No patient data and no paths: scan and slice names and a UID only.
 """
 
-import json
-import platform
-import re
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from monai_gi.atomic_file import write_whole
 from monai_gi.labels import ORGAN_NAMES, ORGANS
-from monai_gi.provenance import INTENDED_USE, Provenance
+from monai_gi.provenance import Provenance
 from monai_gi.scan import Scan
+from monai_gi.writers.record import write_record
 
 if TYPE_CHECKING:  # it brings torch along
     from monai_gi.confidence import Confidence
@@ -24,7 +20,6 @@ if TYPE_CHECKING:  # it brings torch along
 MOST_TO_CHECK = 10
 APART_MM = 10.0
 DOUBT_WITHOUT_ORGAN = 0.3
-_PACKAGES = ("torch", "monai", "numpy")
 _MM3_IN_ML = 1000
 
 
@@ -122,17 +117,12 @@ def write_result(
     wanted = (len(ORGANS), *scan.voxels.shape)
     if masks.shape != wanted:
         raise ValueError(f"masks: shape {masks.shape}, wanted {wanted} as the scan")
-    result = {
-        "intended_use": INTENDED_USE,
+    found = {
         "scan": _scan(scan),
         "check_first": [_rounded(check) for check in slices_to_check(scan, masks, confidence)],
         "organs": {organ: _organ(scan, mask != 0) for organ, mask in zip(ORGAN_NAMES, masks, strict=True)},
-        "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
-        "made_by": provenance._asdict(),
-        "versions": _versions(provenance),
-        "settings": dict(settings),
     }
-    return write_whole(path, _on_few_lines(json.dumps(result, indent=2, ensure_ascii=False)) + "\n")
+    return write_record(path, found, provenance, seconds=seconds, settings=settings)
 
 
 def _doubts(scan: Scan, confidence: "Confidence") -> tuple[np.ndarray, np.ndarray | None]:
@@ -197,13 +187,3 @@ def _rounded(check: SliceToCheck) -> dict[str, Any]:
         "entropy": round(check.entropy, 4),
         "disagreement": None if check.disagreement is None else round(check.disagreement, 4),
     }
-
-
-def _versions(provenance: Provenance) -> dict[str, str]:
-    packages = {name: metadata.version(name) for name in _PACKAGES}
-    return {"monai_gi": provenance.software_version, "python": platform.python_version(), **packages}
-
-
-def _on_few_lines(text: str) -> str:
-    """JSON text with innermost lists on one line each; names that hold brackets keep theirs on several."""
-    return re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda match: "[" + re.sub(r"\n\s+", " ", match[1]) + "]", text)

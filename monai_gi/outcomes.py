@@ -1,0 +1,205 @@
+"""What happens to each input of `monai-gi predict`: skipped, contoured or at fault; a folder each, `result.json` last.
+
+An input is done when its folder holds a `result.json` of the same settings. Faults are gathered, so that one faulty
+input does not keep the others waiting.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from tqdm import tqdm
+
+from monai_gi.errors import DataError, DataErrors
+from monai_gi.provenance import INTENDED_USE
+
+RESULT = "result.json"
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to one input: a scan, a frame, a slide.
+
+    Attributes:
+        name: of the input.
+        folder: of its results.
+        status: "contoured", "already done" or "left out: REASON".
+        seconds: it took; 0 when it was not contoured now.
+    """
+
+    name: str
+    folder: Path
+    status: str
+    seconds: float = 0.0
+
+
+class NotContouredError(DataErrors):
+    """Some inputs could not be contoured; the others are done.
+
+    Args:
+        problems: at least one fault, each with its input.
+        outcomes: of the other inputs.
+    """
+
+    def __init__(self, problems: Sequence[DataError], outcomes: Sequence[Outcome]) -> None:
+        super().__init__("not contoured", problems)
+        self.outcomes = tuple(outcomes)
+
+
+@dataclass(frozen=True)
+class Task(Generic[S]):
+    """One input that is to be contoured.
+
+    Attributes:
+        name: plain file name, unique among the tasks.
+        folder: of its results.
+        source: what it is read from.
+        units: how far the progress bar goes with it.
+        settings: gives what the result depends on, as JSON holds it; asked for only when it is needed, as it may have
+            to read the whole input.
+    """
+
+    name: str
+    folder: Path
+    source: S
+    units: int
+    settings: Callable[[], Mapping[str, Any]]
+
+
+def run_tasks(
+    tasks: Sequence[Task[S]], contour: Callable[[Task[S], tqdm], object], *, unit: str, overwrite: bool = False
+) -> tuple[list[Outcome], list[DataError]]:
+    """Contour what is not done, one after the other with one progress bar.
+
+    Args:
+        tasks: in the order in which they are done.
+        contour: reads one, writes its results and moves the bar on by its units.
+        unit: what the bar counts, such as "slice".
+        overwrite: redo what is done.
+
+    Returns:
+        Outcomes of what is done, earlier or now, and the faults of the others.
+
+    Raises:
+        DataError: a result lies there that was made with other settings, or can not be read.
+    """
+    done = {task.name for task in tasks if not overwrite and is_done(task.folder, task.settings)}
+    waiting = [task for task in tasks if task.name not in done]
+    outcomes = [Outcome(task.name, task.folder, "already done") for task in tasks if task.name in done]
+    faults: list[DataError] = []
+    total = sum(task.units for task in waiting)
+    with tqdm(total=total, desc="contouring", unit=unit, disable=not waiting, **pace()) as bar:
+        for task in waiting:
+            start = time.perf_counter()
+            try:
+                contour(task, bar)
+                outcomes.append(Outcome(task.name, task.folder, "contoured", time.perf_counter() - start))
+            except DataError as fault:
+                faults += one_by_one(fault)
+                bar.total -= task.units  # else the end time would wait for them
+    return outcomes, faults
+
+
+def is_done(folder: Path, settings: Callable[[], Mapping[str, Any]]) -> bool:
+    """Whether an earlier run finished this input with the same bundle and settings.
+
+    Args:
+        folder: of its results.
+        settings: that the result is to have; asked for only where there is a result.
+
+    Returns:
+        True where `result.json` has them.
+
+    Raises:
+        DataError: the result was made with other settings, or can not be read.
+    """
+    path = folder / RESULT
+    if not path.is_file():
+        return False
+    try:
+        found = json.loads(path.read_bytes())["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(path, f"can not be read ({error}). --overwrite makes it anew") from error
+    wanted = json.loads(json.dumps(settings()))
+    differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
+    if differing:
+        raise DataError(path, f"was made with other {', '.join(differing)}. --overwrite redoes it, or use another DIR")
+    return True
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for results that can not be one, before hours of work.
+
+    Args:
+        folder: of all results; it need not exist.
+
+    Raises:
+        DataError: it is a file, lies below one, or nothing can be written there.
+    """
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise DataError(folder, f"{there.name} is a file, wanted a folder for results. Name another --output")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(folder, "nothing can be written there. Name another --output, or ask for the right to write")
+
+
+def finished(outcomes: Sequence[Outcome], faults: Sequence[DataError], names: Sequence[str]) -> list[Outcome]:
+    """The outcomes in the order of the input.
+
+    Args:
+        outcomes: of all inputs without a fault.
+        faults: of the others.
+        names: of all inputs.
+
+    Returns:
+        The outcomes.
+
+    Raises:
+        NotContouredError: there are faults.
+    """
+    place = {name: number for number, name in enumerate(names)}
+    ordered = sorted(outcomes, key=lambda outcome: place[outcome.name])
+    if faults:
+        raise NotContouredError(faults, ordered)
+    return ordered
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes as text: where to look, and what was left out and why.
+
+    Args:
+        outcomes: of one run.
+
+    Returns:
+        One line an input, and the intended use.
+    """
+    lines = [
+        f"{outcome.folder}: {outcome.status}" + (f" in {outcome.seconds:.1f} s" if outcome.seconds else "")
+        for outcome in outcomes
+    ]
+    return "\n".join([*lines, INTENDED_USE])
+
+
+def one_by_one(fault: DataError) -> list[DataError]:
+    """A fault with several problems as so many faults, so that the list of all inputs has one level.
+
+    Args:
+        fault: one, or several at once.
+
+    Returns:
+        As many as it has problems.
+    """
+    if not isinstance(fault, DataErrors):
+        return [fault]
+    return [DataError(f"{fault.where}: {problem.where}", problem.problem) for problem in fault.problems]
+
+
+def pace() -> dict[str, float]:
+    """How often a progress bar is drawn: seldom where it goes into a file."""
+    return {"mininterval": 0.2 if sys.stderr.isatty() else 10.0}
