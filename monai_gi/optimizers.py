@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -23,6 +23,13 @@ SCHEDULES = ("cosine", "polynomial", "multi_step", "one_cycle", "constant")
 # One cycle starts at this share of the peak and ends at ONE_CYCLE_END of its start, as PyTorch's OneCycleLR does.
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1e-4
+
+
+class Clock(Protocol):
+    """What tells a schedule how much of the run's time has passed."""
+
+    def share(self) -> float:
+        """From 0 to 1, where the run ends."""
 
 
 def optimizer(
@@ -86,6 +93,7 @@ def lr_scheduler(
     power: float = 0.9,
     milestones: Sequence[float] = (0.5, 0.75),
     gamma: float = 0.1,
+    clock: Clock | None = None,
 ) -> IterationSchedule:
     """Make a learning rate schedule; call its `step()` after every iteration (`epoch_level=False` in MONAI).
 
@@ -94,6 +102,9 @@ def lr_scheduler(
     `final_share`; "multi_step": times `gamma` at each of `milestones`; "one_cycle": a half cosine to 4e-6 of the top;
     "constant": nothing. After `total_steps` the last rate stays. Resuming with other `total_steps` changes the curve
     from there.
+
+    A run that a clock may end passes through the whole curve too: its place on it is the larger of the steps' share and
+    the clock's. The rates are then no longer a function of the step alone.
 
     Args:
         optimizer: its learning rates are the top.
@@ -106,6 +117,7 @@ def lr_scheduler(
         power: of "polynomial".
         milestones: of "multi_step", as shares of `total_steps`.
         gamma: of "multi_step".
+        clock: of a run that time may end; None for one that only steps end.
 
     Returns:
         The schedule; its state dict holds numbers only.
@@ -121,7 +133,7 @@ def lr_scheduler(
         warmup_steps = int((default if warmup_share is None else warmup_share) * total_steps)
     if not 0 <= warmup_steps < total_steps:
         raise ValueError(f"warm-up: {warmup_steps} of {total_steps} steps, wanted at least 0 and fewer than all")
-    falls: dict[str, Callable[[float, int], float]] = {
+    falls: dict[str, Callable[[float, float], float]] = {
         "cosine": lambda t, _: _half_cosine(1, final_share, t),
         "polynomial": lambda t, _: final_share + (1 - final_share) * (1 - t) ** power,
         "multi_step": lambda _, step: gamma ** sum(step >= share * total_steps for share in milestones),
@@ -130,7 +142,8 @@ def lr_scheduler(
     }
     rise = _cosine_rise if name == "one_cycle" else _linear_rise
 
-    def share_of_top(step: int) -> float:
+    def share_of_top(step: float) -> float:
+        step = step if clock is None else max(step, clock.share() * total_steps)
         if step < warmup_steps:
             return rise(step, warmup_steps)
         return falls[name](min(1.0, (step - warmup_steps) / (total_steps - warmup_steps)), step)
@@ -138,11 +151,11 @@ def lr_scheduler(
     return IterationSchedule(optimizer, share_of_top)
 
 
-def _linear_rise(step: int, steps: int) -> float:
+def _linear_rise(step: float, steps: int) -> float:
     return (step + 1) / (steps + 1)
 
 
-def _cosine_rise(step: int, steps: int) -> float:
+def _cosine_rise(step: float, steps: int) -> float:
     return _half_cosine(ONE_CYCLE_START, 1, step / steps)
 
 

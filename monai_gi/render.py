@@ -1,8 +1,9 @@
 """Render `bundles/<name>/` from `bundles/source/`: shared files, and one small part for each bundle.
 
 Each bundle stays complete and readable on its own; what several share is written once. A bundle's part names its
-family, the folder of shared files for one kind of image: `slices`, `frames` or `slides`. In a shared file a value `"<key>"` takes the bundle part's `values[key]`, or the content of `fragments/<key>.json`, and
-`<key>` inside a longer string takes the text. Then the part's own sections are merged on top by file name.
+family, the folder of shared files for one kind of image: `slices`, `frames` or `slides`. In a shared file a value
+`"<key>"` takes the bundle part's `values[key]`, or the content of `fragments/<key>.json`, and `<key>` inside a longer
+string takes the text. Then the part's own sections are merged on top by file name.
 """
 
 import json

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from monai_gi.errors import DataError, DataErrors
-from monai_gi.handlers.scan_writer import ScanWriter, unfinished
+from monai_gi.handlers import ScanWriter, unfinished
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.rle import decode_rle
 from tests.drawn_evaluator import AFFINE, DEPTH, SIZE, draw_item, draw_masks, evaluate
@@ -124,7 +124,7 @@ def test_stopped_run_does_not_go_on_with_other_settings(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "out", stop_after=1, settings=settings)
     weights.write_bytes(b"other")
-    with pytest.raises(DataError, match=r"parts: these scans were predicted with other settings: weights\. Remove"):
+    with pytest.raises(DataError, match=r"parts: what is here was predicted with other settings: weights\. Remove"):
         write(tmp_path / "out", items=ITEMS[1:], preds=PREDS[1:], settings=settings)
     weights.write_bytes(b"one")
     with pytest.raises(DataError, match="thresholds"):

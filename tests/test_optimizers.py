@@ -185,3 +185,35 @@ def test_no_steps_are_an_error():
 def test_a_rise_longer_than_the_run_is_an_error(settings):
     with pytest.raises(ValueError, match="of 10 steps, wanted at least 0 and fewer than all"):
         lr_scheduler(optimizer(small_network()), total_steps=10, **settings)
+
+
+class Shares:
+    """A clock that has used up a share of its time."""
+
+    def __init__(self, share):
+        self.now = share
+
+    def share(self):
+        return self.now
+
+
+def test_a_run_that_time_ends_passes_through_the_whole_curve():
+    adam, clock = optimizer(small_network(), learning_rate=1.0), Shares(0.0)
+    schedule = lr_scheduler(adam, "cosine", total_steps=1_000_000, warmup_share=0.2, clock=clock)
+    seen = []
+    for share in (0.1, 0.2, 0.6, 1.0):
+        adam.step()
+        clock.now = share
+        schedule.step()
+        seen.append(adam.param_groups[0]["lr"])
+    assert seen == pytest.approx([0.5, 1.0, 0.5, 0.0], abs=1e-5)
+
+
+def test_steps_count_where_they_end_the_run_before_its_time():
+    assert rates("cosine", 20, total_steps=20, clock=Shares(0.0)) == rates("cosine", 20, total_steps=20)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_can_follow_a_clock(name):
+    stepped, timed = rates(name, 101, total_steps=100)[75], rates(name, 2, total_steps=100, clock=Shares(0.75))[1]
+    assert timed == pytest.approx(stepped)

@@ -15,8 +15,8 @@ SOURCE = ROOT / "bundles" / "source"
 NAMES = bundle_names(SOURCE)
 
 
-def test_the_four_networks_are_there():
-    assert {"basic_unet", "segformer", "swin_unetr", "unetpp"} <= set(NAMES)
+def test_the_networks_for_slices_are_there():
+    assert {"basic_unet", "beit", "dpt", "segformer", "swin_unetr", "unetpp", "upernet"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -50,7 +50,9 @@ def slices(count, seed):
 class Training:
     """The parts of one run, built as a bundle's config builds them."""
 
-    def __init__(self, folder, *, resume=False, epochs=6, patience=50, curves=False, settings=None, batch_size=4):
+    def __init__(
+        self, folder, *, resume=False, epochs=6, patience=50, curves=False, settings=None, batch_size=4, interval=1
+    ):
         torch.manual_seed(0)
         self.network = build_network()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.02)
@@ -84,7 +86,7 @@ class Training:
                 EpochSeed(7),
                 self.ema,
                 LrScheduleHandler(self.scheduler, print_lr=False, epoch_level=False),
-                ValidationHandler(1, self.evaluator),
+                ValidationHandler(interval, self.evaluator),
                 *boards,
                 ProgressHandler(),
             ],

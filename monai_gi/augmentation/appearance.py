@@ -1,9 +1,11 @@
-"""Changes of grey values that leave the anatomy where it is; images are float32 in 0..1 and changed in place."""
+"""Changes of grey values and colours, anatomy stays where it is; images are float32 in 0..1 and changed in place."""
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
+
+LUMA = (0.299, 0.587, 0.114)
 
 
 class Hole(NamedTuple):
@@ -33,6 +35,36 @@ def change_contrast(image: torch.Tensor, factor: float, offset: float) -> None:
         offset: of the brightness, in shares of the range.
     """
     image.mul_(factor).add_(offset).clip_(0, 1)
+
+
+def color_matrix(saturation: float, hue: float) -> np.ndarray:
+    """The linear map of a change of colours; greys stay as they are.
+
+    Args:
+        saturation: 0 leaves only the brightness (luma), 1 the colours as they are, more makes them stronger.
+        hue: turn about the grey axis in radians; a third of a circle makes red green, green blue and blue red.
+
+    Returns:
+        (3, 3) float64; it multiplies RGB columns from the left.
+
+    Source: luma weights of ITU-R BT.601; the turn by Rodrigues' formula
+    """
+    blended = saturation * np.eye(3) + (1 - saturation) * np.tile(LUMA, (3, 1))
+    along = np.full((3, 3), 1 / 3)
+    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    turned = np.cos(hue) * np.eye(3) + (1 - np.cos(hue)) * along + np.sin(hue) * across
+    return turned @ blended
+
+
+def change_colors(image: torch.Tensor, matrix: np.ndarray) -> None:
+    """Map the colours, then cut to 0..1.
+
+    Args:
+        image: one sample (3, h, w) in RGB, changed in place.
+        matrix: of `color_matrix`.
+    """
+    weights = torch.from_numpy(matrix).to(image)
+    image.copy_((weights @ image.flatten(1)).view_as(image).clip_(0, 1))
 
 
 def draw_holes(

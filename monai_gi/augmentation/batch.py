@@ -1,4 +1,4 @@
-"""From a batch of raw slices to what the network trains on; the `prepare_batch` of MONAI's trainers and evaluators."""
+"""From raw slices or frames to what the network trains on; the `prepare_batch` of MONAI's trainers and evaluators."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from monai_gi.augmentation.appearance import change_contrast, cut_holes, draw_holes
+from monai_gi.augmentation.appearance import change_colors, change_contrast, color_matrix, cut_holes, draw_holes
 from monai_gi.augmentation.geometry import AffineDraws, affine_grid, elastic_grid, warp, warp_packed
 from monai_gi.augmentation.packed_masks import pack, unpack
 from monai_gi.intensity import scale_to_window
@@ -16,9 +16,9 @@ class BatchAugmentation:
     """Moves a batch to the device, scales it to 0..1, unpacks its masks and, in training, augments what is drawn.
 
     In this order: flips, affine map and elastic deformation (in one resampling: bilinear for images, nearest for
-    masks, 0 from outside), contrast and brightness, coarse dropout (images only). Channels of a 2.5D stack share all
-    parameters of their slice. The parameters come from a NumPy generator: the same seed and batches give the same
-    bits on the CPU, and the same parameters on every device.
+    masks, 0 from outside), contrast and brightness, colours, coarse dropout (images only). Channels of a 2.5D stack,
+    and those of a colour frame, share all parameters. The parameters come from a NumPy generator: the same seed and
+    batches give the same bits on the CPU, and the same parameters on every device.
 
     Args:
         augment: False for validation: only scaling and unpacking.
@@ -34,6 +34,9 @@ class BatchAugmentation:
         contrast_prob: probability of a change of contrast and brightness.
         contrast: largest relative change of contrast.
         brightness: largest change of brightness, in shares of the range.
+        color_prob: probability of a change of colours, for RGB frames only.
+        saturation: largest relative change of saturation.
+        hue_degrees: largest turn of the colours about grey, either way.
         dropout_prob: probability of holes.
         dropout_holes: fewest and most holes.
         dropout_size_px: longest side of a hole, in pixels.
@@ -60,6 +63,9 @@ class BatchAugmentation:
         contrast_prob: float = 0.5,
         contrast: float = 0.2,
         brightness: float = 0.2,
+        color_prob: float = 0.0,
+        saturation: float = 0.2,
+        hue_degrees: float = 5.0,
         dropout_prob: float = 0.5,
         dropout_holes: Sequence[int] = (5, 8),
         dropout_size_px: int = 14,
@@ -71,6 +77,7 @@ class BatchAugmentation:
         self.affine_prob, self.shift, self.scale, self.rotate_degrees = affine_prob, shift, scale, rotate_degrees
         self.elastic_prob, self.elastic_alpha_px, self.elastic_grid = elastic_prob, elastic_alpha_px, elastic_grid
         self.contrast_prob, self.contrast, self.brightness = contrast_prob, contrast, brightness
+        self.color_prob, self.saturation, self.hue_degrees = color_prob, saturation, hue_degrees
         self.dropout_prob, self.dropout_size_px = dropout_prob, dropout_size_px
         self.dropout_holes = (int(dropout_holes[0]), int(dropout_holes[-1]))
         self.label_channels = label_channels
@@ -78,10 +85,19 @@ class BatchAugmentation:
         self.set_seed(seed)
 
     def _check(self) -> None:
-        for name in ("flip", "vertical_flip", "affine", "elastic", "contrast", "dropout"):
+        for name in ("flip", "vertical_flip", "affine", "elastic", "contrast", "color", "dropout"):
             if not 0 <= getattr(self, f"{name}_prob") <= 1:
                 raise ValueError(f"{name}_prob: {getattr(self, f'{name}_prob')}, wanted a probability from 0 to 1")
-        for name in ("shift", "rotate_degrees", "elastic_alpha_px", "contrast", "brightness"):
+        either_way = (
+            "shift",
+            "rotate_degrees",
+            "elastic_alpha_px",
+            "contrast",
+            "brightness",
+            "saturation",
+            "hue_degrees",
+        )
+        for name in either_way:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: {getattr(self, name)}, wanted 0 or more: it is drawn from both sides of 0")
         if not 0 <= self.scale < 1:
@@ -111,19 +127,24 @@ class BatchAugmentation:
         """Prepare one batch.
 
         Args:
-            batch: `image` (B, K, h, w), with `window` (B, 2) when it is still in the scan's grey values; `label`
-                packed (B, h, w) uint8, or already (B, C, h, w), or absent.
+            batch: `image` (B, K, h, w), with `window` (B, 2) when it is still in the scan's grey values, or uint8 when
+                it is in 256 steps; `label` packed (B, h, w) uint8, or already (B, C, h, w), or absent.
             device: where the network is.
             non_blocking: copy from pinned memory without waiting.
             **kwargs: further arguments of `torch.Tensor.to` for the image, such as `memory_format`.
 
         Returns:
             Image (B, K, h, w) float32 in 0..1 and label (B, C, h, w) float32 of 0 and 1, or None where there is none.
+
+        Raises:
+            ValueError: colours are to be changed of images that have not three channels.
         """
         move = {"device": device, "non_blocking": non_blocking}
         image, label = batch["image"].to(**move), batch.get("label")
         if "window" in batch:
             image = scale_to_window(image, batch["window"].to(**move))
+        elif image.dtype == torch.uint8:
+            image = _plain(image) / 255
         elif self.augment:
             image = _plain(image).float().clone()
         label = None if label is None else label.to(**move)
@@ -194,9 +215,21 @@ class BatchAugmentation:
         )
         for sample, factor, offset in zip(drawn.tolist(), factors.tolist(), offsets.tolist(), strict=True):
             change_contrast(image[sample], factor, offset)
+        self._change_colors(image)
         size, count = (image.shape[-2], image.shape[-1]), self.dropout_holes
         drawn = self._drawn(len(image), self.dropout_prob)
         cut_holes(image, draw_holes(self._rng, drawn, size, count, self.dropout_size_px))
+
+    def _change_colors(self, image: torch.Tensor) -> None:
+        if self.color_prob == 0:  # grey slices: nothing is drawn, so that the other parameters stay what they were
+            return
+        if image.shape[1] != 3:
+            raise ValueError(f"color_prob: {self.color_prob} for {image.shape[1]} channels, wanted 3: red, green, blue")
+        drawn = self._drawn(len(image), self.color_prob)
+        factors = 1 + self._either_way(self.saturation, len(drawn))
+        turns = np.radians(self._either_way(self.hue_degrees, len(drawn)))
+        for sample, factor, turn in zip(drawn.tolist(), factors.tolist(), turns.tolist(), strict=True):
+            change_colors(image[sample], color_matrix(factor, turn))
 
 
 def _indices(samples: np.ndarray, image: torch.Tensor) -> torch.Tensor:

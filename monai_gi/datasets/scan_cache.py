@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from monai_gi.datasets.fixed_transform import transformed
 from monai_gi.datasets.scan_arrays import remove_abandoned, write_scan
 from monai_gi.errors import DataError
 from monai_gi.intensity import GREY_VALUES
@@ -153,20 +154,8 @@ def prepare_slice(item: Mapping[str, Any], transform: Callable[[Any], Any]) -> t
     where = str(item.get("id", item["image"]))
     if "label" not in item:
         raise DataError(where, "has no label; training needs the truth of every slice")
-    try:
-        result = transform(dict(item))
-    except RuntimeError as error:
-        _raise_data_error(error)
-        raise
+    result = transformed(item, transform)
     return where, _grey_image(where, result["image"]), _packed_mask(where, result["label"])
-
-
-def _raise_data_error(error: BaseException | None) -> None:
-    """Raise the fault of the data that MONAI wraps into an error about its transform, if there is one."""
-    while error is not None:
-        error = error.__cause__
-        if isinstance(error, DataError):
-            raise error
 
 
 def _grey_image(where: str, image: Any) -> np.ndarray:

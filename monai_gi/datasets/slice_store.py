@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import Compose, RandomizableTrait
 from torch.utils.data import Dataset, default_collate
 
+from monai_gi.datasets.fixed_transform import Transform, fixed_transform
 from monai_gi.datasets.scan_arrays import ScanArrays
 from monai_gi.datasets.scan_cache import ScanToBuild, build_scans, describe, scan_folder
 from monai_gi.errors import DataError
@@ -53,7 +53,7 @@ class SliceStoreDataset(Dataset):
     def __init__(
         self,
         data: Sequence[Mapping[str, Any]],
-        transform: Callable[[Any], Any] | Sequence[Callable[[Any], Any]],
+        transform: Transform | Sequence[Transform],
         cache_dir: str | Path,
         *,
         offsets: Sequence[int] = (-2, 0, 2),
@@ -71,7 +71,7 @@ class SliceStoreDataset(Dataset):
         if len(roi_size) != 2 or min(roi_size) < 1:
             raise ValueError(f"roi_size: {tuple(roi_size)}, wanted (height, width) in pixels")
         self.data = data if expand is None else expand(data)
-        self.transform = _deterministic(transform)
+        self.transform = fixed_transform(transform)
         self.roi_size = (int(roi_size[0]), int(roi_size[1]))
         self.seed, self.epoch, self.random_crop = seed, 0, random_crop
         self._percents = (lower, upper)
@@ -177,18 +177,6 @@ def collate(batch: Any) -> Any:
         A batch.
     """
     return batch if isinstance(batch, Mapping) else default_collate(batch)
-
-
-def _deterministic(transform: Callable[[Any], Any] | Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """The transform as one callable without a random part, which the store would freeze."""
-    composed = transform if callable(transform) else Compose(list(transform))
-    parts = composed.flatten().transforms if isinstance(composed, Compose) else [composed]
-    is_random = [type(part).__name__ for part in parts if isinstance(part, RandomizableTrait)]
-    if is_random:
-        raise ValueError(
-            f"transform: {', '.join(is_random)} is random, but the store keeps what it gives the first time"
-        )
-    return composed
 
 
 def _is_of_a_scan(item: Mapping[str, Any]) -> bool:

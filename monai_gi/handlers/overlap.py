@@ -1,12 +1,14 @@
-"""Dice and IoU pooled over all pixels of an epoch, per organ; channel c is labels.ORGANS[c].
+"""Dice and IoU per organ, pooled over all pixels of an epoch or as the mean over its images; channel c is organs[c].
 
-Rule for empties: an organ absent from truth and prediction of the whole epoch has nothing to judge, its numbers are
-NaN and the means leave it out; where no organ at all is left the means are 0, so that NaN never becomes a best metric.
+Rule for empties: an organ absent from truth and prediction of the whole epoch (of an image, where images count each by
+itself) has nothing to judge, its numbers are NaN and the means leave it out; where no organ at all is left the means
+are 0, so that NaN never becomes a best metric.
 These are the numbers of a training curve, over the crops or scans that the engine saw; monai_gi.metrics judges.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ignite.distributed as idist
 import torch
@@ -16,12 +18,15 @@ from monai.handlers import from_engine
 
 from monai_gi.labels import ORGAN_NAMES
 
+MEASURES = ("dice", "iou")
+
 
 class OrganOverlap(Metric):
     """Counts intersection, predicted and true pixels per organ; sums are integers, so processes change nothing.
 
-    As the key metric of a trainer or evaluator it puts the mean Dice under its own name (a scalar, as MONAI wants)
-    and `<prefix>dice_<organ>`, `<prefix>iou_<organ>`, `<prefix>mean_dice`, `<prefix>mean_iou` beside it:
+    As the key metric of a trainer or evaluator it puts the mean Dice under its own name (a scalar, as MONAI wants; the
+    number itself where the name is one of those that follow), and `<prefix>dice_<organ>`, `<prefix>iou_<organ>`,
+    `<prefix>mean_dice`, `<prefix>mean_iou` beside it:
     `"key_train_metric": {"train_mean_dice": {"_target_": "monai_gi.handlers.OrganOverlap", "prefix": "train_"}}`.
 
     Args:
@@ -30,6 +35,8 @@ class OrganOverlap(Metric):
         organs: names of the channels.
         output_transform: from the engine's output to (prediction, truth): tensors (B, C, H, W[, D]), or lists of
             (C, H, W[, D]) when decollated. A list of predictions beside one truth is deep supervision: the last counts.
+        per_image: take the mean over images of each image's Dice and IoU, as polyps are reported, not the Dice of all
+            pixels together, in which large polyps outweigh small ones.
 
     Raises:
         ValueError: on update, when a tensor's channels are not `organs`, or the two shapes differ.
@@ -41,15 +48,19 @@ class OrganOverlap(Metric):
         threshold: float = 0.0,
         organs: Sequence[str] = ORGAN_NAMES,
         output_transform: Callable | None = None,
+        *,
+        per_image: bool = False,
     ) -> None:
         self.prefix = prefix
+        self.per_image = per_image
         self.threshold = threshold
         self.organs = tuple(organs)
         super().__init__(output_transform or from_engine(["pred", "label"]))
 
     def reset(self) -> None:
         """Forget every pixel; called as an epoch starts."""
-        self._sums = torch.zeros((3, len(self.organs)), dtype=torch.int64)
+        # Intersection, predicted and true pixels; of single images the sums of Dice and IoU, and how many have both.
+        self._sums = torch.zeros((3, len(self.organs)), dtype=torch.float64 if self.per_image else torch.int64)
 
     def update(self, output: Sequence) -> None:
         """Count one batch.
@@ -68,7 +79,8 @@ class OrganOverlap(Metric):
                 f"prediction {tuple(predicted.shape)} and truth {tuple(truth.shape)} must both be "
                 f"(B, {len(self.organs)}, ...), one channel for each of {', '.join(self.organs)}"
             )
-        sums = _pixel_sums(_plain(predicted) > self.threshold, _plain(truth) > 0)
+        counts = _pixel_counts(_plain(predicted) > self.threshold, _plain(truth) > 0)
+        sums = _score_sums(counts) if self.per_image else counts.sum(dim=1)
         self._sums = self._sums.to(sums.device) + sums
 
     def compute(self) -> dict[str, float]:
@@ -77,23 +89,41 @@ class OrganOverlap(Metric):
         Returns:
             `dice_<organ>`, `iou_<organ>`, `mean_dice`, `mean_iou`, in 0..1; empties as the module says.
         """
-        both, predicted, true = sum_over_processes(self._sums).cpu().double()
-        dice = (2 * both / (predicted + true)).tolist()
-        iou = (both / (predicted + true - both)).tolist()
+        sums = sum_over_processes(self._sums).cpu().double()
+        dice, iou = (scores.tolist() for scores in (sums[:2] / sums[2] if self.per_image else _dice_and_iou(sums)))
         numbers = {f"dice_{organ}": value for organ, value in zip(self.organs, dice, strict=True)}
         numbers |= {f"iou_{organ}": value for organ, value in zip(self.organs, iou, strict=True)}
         return numbers | {"mean_dice": _mean_of_present(dice), "mean_iou": _mean_of_present(iou)}
 
     def completed(self, engine: Engine, name: str) -> None:
-        """Put the scalar mean Dice under `name`, and every number under its prefixed name.
+        """Put every number under its prefixed name, and the mean Dice under `name` where that is none of them.
 
         Args:
             engine: the engine whose epoch ended.
             name: the key that the config gave this metric.
         """
         numbers = self.compute()
-        engine.state.metrics.update({f"{self.prefix}{key}": value for key, value in numbers.items()})
-        engine.state.metrics[name] = numbers["mean_dice"]
+        named = {f"{self.prefix}{key}": value for key, value in numbers.items()}
+        engine.state.metrics.update({name: numbers["mean_dice"]} | named)
+
+
+def key_overlap(measure: str = "dice", prefix: str = "", **settings: Any) -> dict[str, OrganOverlap]:
+    """The key metric of a trainer or evaluator, by the name of what decides which epoch is the best.
+
+    Args:
+        measure: "dice" or "iou".
+        prefix: as for `OrganOverlap`.
+        **settings: the other arguments of `OrganOverlap`.
+
+    Returns:
+        One metric under the name `<prefix>mean_<measure>`, as MONAI's engines want it.
+
+    Raises:
+        ValueError: another measure.
+    """
+    if measure not in MEASURES:
+        raise ValueError(f"key_metric: {measure!r}, wanted {' or '.join(map(repr, MEASURES))}")
+    return {f"{prefix}mean_{measure}": OrganOverlap(prefix, **settings)}
 
 
 def sum_over_processes(numbers: torch.Tensor) -> torch.Tensor:
@@ -115,16 +145,27 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.as_subclass(torch.Tensor).detach()
 
 
-def _pixel_sums(predicted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Pixels in both, predicted, true: (3, C) int64, on the tensors' device."""
-    counts = [_count(mask) for mask in (predicted & true, predicted, true)]
-    return torch.stack(counts)
+def _pixel_counts(predicted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Pixels in both, predicted, true: (3, B, C) int64, on the tensors' device."""
+    return torch.stack([_count(mask) for mask in (predicted & true, predicted, true)])
 
 
 def _count(mask: torch.Tensor) -> torch.Tensor:
     """True pixels of each channel of (B, C, ...)."""
     # Bytes summed to 32 bits take a third of the time of booleans summed to 64; a channel has fewer pixels than 2**31.
-    return mask.view(torch.uint8).flatten(2).sum(dim=2, dtype=torch.int32).sum(dim=0, dtype=torch.int64)
+    return mask.view(torch.uint8).flatten(2).sum(dim=2, dtype=torch.int32).to(torch.int64)
+
+
+def _dice_and_iou(counts: torch.Tensor) -> torch.Tensor:
+    """(2, ...) of pixels in both, predicted, true (3, ...); NaN where nothing is predicted or true."""
+    both, predicted, true = counts.double()
+    return torch.stack([2 * both / (predicted + true), both / (predicted + true - both)])
+
+
+def _score_sums(counts: torch.Tensor) -> torch.Tensor:
+    """Dice, IoU and 1 summed over the images (3, B, C) that have anything to judge: (3, C) float64."""
+    scores = _dice_and_iou(counts)
+    return torch.cat([scores.nan_to_num(0), (~scores[:1].isnan()).double()]).sum(dim=1)
 
 
 def _mean_of_present(values: Sequence[float]) -> float:

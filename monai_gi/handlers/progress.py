@@ -1,7 +1,7 @@
 """How far the whole run is and when it ends: a bar on a terminal, a line every few seconds elsewhere.
 
 Convention: the end counts every epoch and validation still to come, at the pace of this session (a resumed run's
-earlier sessions do not count); the clock is local time.
+earlier sessions do not count), or the minutes that a clock gives the run; the time of day is local.
 """
 
 import datetime
@@ -14,6 +14,7 @@ from ignite.engine import Events
 from monai.engines import Trainer, Workflow
 from tqdm import tqdm
 
+from monai_gi.handlers.clock import RunClock
 from monai_gi.handlers.curves import Throughput
 
 
@@ -26,14 +27,26 @@ class ProgressHandler:
         interval_s: seconds between lines, where the stream is no terminal.
         name: what an evaluator does, first word of its lines.
         stream: None is the standard error.
+        clock: of a training run that may end before its last epoch.
+        unit: what images are called; an evaluator of slices counts scans.
     """
 
-    def __init__(self, interval_s: float = 10.0, name: str = "validation", stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        interval_s: float = 10.0,
+        name: str = "validation",
+        stream: TextIO | None = None,
+        clock: RunClock | None = None,
+        *,
+        unit: str = "slice",
+    ) -> None:
         self.interval_s = interval_s
+        self.unit = unit
         self.name = name
         self.stream: TextIO = sys.stderr if stream is None else stream
         self.speed = Throughput()
         self.pace = Pace()
+        self.clock = RunClock() if clock is None else clock
         self.spoke = -math.inf
         self.bar: tqdm | None = None
         self.trains = True
@@ -62,7 +75,7 @@ class ProgressHandler:
         if self.bar is None and self.stream.isatty():
             self.bar = tqdm(
                 total=self._total(engine),
-                initial=engine.state.iteration,
+                initial=self._done(engine),
                 file=self.stream,
                 leave=self.trains,
                 bar_format="{desc} {percentage:3.0f}%|{bar}|{postfix}",
@@ -72,7 +85,7 @@ class ProgressHandler:
     def _advance(self, engine: Workflow) -> None:
         self.pace.step()
         if self.bar is not None:
-            self.bar.update(1)
+            self.bar.update(self._done(engine) - round(self.bar.n))
         if time.perf_counter() - self.spoke >= (self.interval_s if self.bar is None else 0.5):
             self._speak(engine, epochs_to_judge=engine.state.max_epochs - engine.state.epoch + 1)
 
@@ -88,9 +101,10 @@ class ProgressHandler:
         self.spoke = time.perf_counter()
         steps_left = self._total(engine) - engine.state.iteration
         left = self.pace.seconds_left(steps_left, epochs_to_judge if self.trains else 0)
-        words = [*self._words(engine), f"{self.speed.slices_per_second:.0f} slices/s"]
+        left = min(left, self.clock.seconds_left())
+        words = [*self._words(engine), f"{self.speed.slices_per_second:.0f} {self.unit}s/s"]
         if self.bar is None:
-            share = f"{100 * engine.state.iteration / self._total(engine):.0f} %"
+            share = f"{100 * self._done(engine) / self._total(engine):.0f} %"
             print("  ".join([*words, share, end_in_words(left)]), file=self.stream, flush=True)
         else:
             self.bar.set_description_str(words[0], refresh=False)
@@ -99,9 +113,15 @@ class ProgressHandler:
     def _words(self, engine: Workflow) -> list[str]:
         state = engine.state
         if not self.trains:
-            return [f"{self.name} scan {state.iteration}/{state.epoch_length}"]
+            whole = "scan" if self.unit == "slice" else self.unit
+            return [f"{self.name} {whole} {state.iteration}/{state.epoch_length}"]
         output = state.output[0] if isinstance(state.output, list) else state.output
-        return [f"epoch {state.epoch}/{state.max_epochs}", f"loss {float(output['loss'].detach()):.3f}"]
+        of = "" if math.isfinite(self.clock.limit_s) else f"/{state.max_epochs}"
+        return [f"epoch {state.epoch}{of}", f"loss {float(output['loss'].detach()):.3f}"]
+
+    def _done(self, engine: Workflow) -> int:
+        """Steps, or as many as the clock's share of all of them is where time ends the run before its steps do."""
+        return max(engine.state.iteration, round(self._total(engine) * self.clock.share()))
 
     def _total(self, engine: Workflow) -> int:
         return engine.state.epoch_length * (engine.state.max_epochs if self.trains else 1)

@@ -4,7 +4,6 @@ In `output_dir`: `submission.csv`, `nifti/<scan>_*.nii.gz`, `overlays/<scan>.png
 A scan is finished when `parts/<scan>.csv` is there, which is written last; `parts/` goes when all scans are merged.
 """
 
-import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,7 @@ import ignite.distributed as idist
 from ignite.engine import Events
 from monai.engines import Workflow
 
-from monai_gi.atomic_file import write_whole
-from monai_gi.errors import DataError
-from monai_gi.handlers.processes import from_first
+from monai_gi.handlers.parts import PARTS, require_same_settings
 from monai_gi.handlers.scan_pictures import scan_overlays
 from monai_gi.handlers.scans import Scan, items_by_id, scans_of
 from monai_gi.labels import ORGAN_NAMES
@@ -36,28 +33,6 @@ from monai_gi.writers.submission import (
 logger = logging.getLogger(__name__)
 
 FORMATS = ("submission", "nifti", "overlay")
-PARTS = "parts"
-SETTINGS = "settings.json"
-
-
-def unfinished(items: Sequence[dict[str, Any]], output_dir: str | Path) -> list[dict[str, Any]]:
-    """Leave out the scans that a stopped run has already written.
-
-    With several processes all get the list of process 0, so every process must call it.
-
-    Args:
-        items: all scan items.
-        output_dir: as given to `ScanWriter`.
-
-    Returns:
-        The scans without a part. Where all have one, and only the merge is missing, the last comes once more: an
-        evaluator without data does not run.
-    """
-    folder = Path(output_dir) / PARTS
-    left = [item for item in items if not part_path(folder, item["id"]).is_file()]
-    if len(left) < len(items):
-        logger.info("%d of %d scans are already in %s", len(items) - len(left), len(items), folder)
-    return from_first(left or list(items[-1:]))
 
 
 class ScanWriter:
@@ -96,7 +71,7 @@ class ScanWriter:
         self.formats = tuple(formats)
         self.items = items_by_id(items)
         self.sample = Path(sample_submission) if sample_submission and Path(sample_submission).is_file() else None
-        self.settings = None if settings is None else _comparable(settings)
+        self.settings = settings
         self.overlays_per_scan = overlays_per_scan
 
     @property
@@ -117,7 +92,7 @@ class ScanWriter:
     def _begin(self, engine: Workflow) -> None:
         if engine.state.rank == 0:
             self._check_sample()
-            self._check_settings()
+            require_same_settings(self.parts, self.settings)
         idist.barrier()
 
     def _check_sample(self) -> None:
@@ -128,17 +103,6 @@ class ScanWriter:
         if order:
             ids = [slice_id for item in self.items.values() for slice_id in item["slice_ids"]]
             check_against_sample(self.sample, order, [(slice_id, organ) for slice_id in ids for organ in ORGAN_NAMES])
-
-    def _check_settings(self) -> None:
-        path = self.parts / SETTINGS
-        if self.settings is None:
-            return
-        found = json.loads(path.read_bytes()) if path.is_file() else self.settings
-        changed = sorted(name for name in found | self.settings if found.get(name) != self.settings.get(name))
-        if changed:
-            problem = f"these scans were predicted with other settings: {', '.join(changed)}"
-            raise DataError(self.parts, f"{problem}. Remove this folder to begin anew, or write to another one")
-        write_whole(path, json.dumps(self.settings, indent=2).encode())
 
     def _write(self, engine: Workflow) -> None:
         for scan in scans_of(engine, self.items):
@@ -164,15 +128,3 @@ class ScanWriter:
                 shutil.rmtree(self.parts)
             logger.info("%d scans (%s) in %s", len(scan_ids), ", ".join(self.formats), self.output_dir)
         idist.barrier()
-
-
-def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as JSON gives them back, files with their size and time."""
-    return json.loads(json.dumps({name: _stamped(value) for name, value in settings.items()}, default=str))
-
-
-def _stamped(value: Any) -> Any:
-    if not isinstance(value, str | Path) or not Path(value).is_file():
-        return value
-    about = Path(value).stat()
-    return {"file": str(value), "bytes": about.st_size, "changed_ns": about.st_mtime_ns}

@@ -1,7 +1,6 @@
-"""Inferers for 2.5D networks: volumes (B, 1, H, W, D) to logits (B, C, H, W, D), stack by stack along D."""
+"""2.5D networks over scans: volumes (B, 1, H, W, D) to logits (B, C, H, W, D), stack by stack along D."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,46 +10,19 @@ from monai.inferers import Inferer, sliding_window_inference
 from monai.utils import ensure_tuple_rep
 from torch.nn.functional import pad
 
+from monai_gi.inferers.passes import (
+    Network,
+    autocast,
+    checked_amp,
+    device_of,
+    flip_axes,
+    logits_of_mean,
+    one_tensor,
+    plain,
+)
 from monai_gi.neighbours import neighbour_positions
 
-FLIPS = {"left_right": (-1,), "up_down": (-2,), "both": (-2, -1)}
 BLEND_MODES = ("gaussian", "constant")
-AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-Network = Callable[..., torch.Tensor]
-
-
-class AutocastInferer(Inferer):
-    """Run the network on the whole batch, inside torch.autocast if asked; MONAI's trainer does so on CUDA only.
-
-    Args:
-        amp: False for full precision; "bf16"; "fp16" (CUDA only, as it needs the trainer's gradient scaler, which
-            MONAI's trainer has with its own `amp=True`); True for "fp16" on CUDA and "bf16" elsewhere.
-
-    Raises:
-        ValueError: another value of `amp`, at once; "fp16" without CUDA, when called.
-    """
-
-    def __init__(self, amp: bool | str = False) -> None:
-        super().__init__()
-        self.amp = _checked_amp(amp)
-
-    def __call__(self, inputs: torch.Tensor, network: Network, *args: Any, **kwargs: Any) -> Any:
-        """Compute the network's output.
-
-        Args:
-            inputs: (B, K, H, W).
-            network: a tensor in; a tensor, or several, out.
-            *args: passed to the network.
-            **kwargs: passed to the network.
-
-        Returns:
-            What the network returns; float32 under autocast.
-        """
-        if not self.amp:
-            return network(inputs, *args, **kwargs)
-        with autocast(self.amp, inputs.device):
-            outputs = network(inputs, *args, **kwargs)
-        return outputs.float() if isinstance(outputs, torch.Tensor) else [output.float() for output in outputs]
 
 
 class StackedSliceInferer(Inferer):
@@ -93,8 +65,8 @@ class StackedSliceInferer(Inferer):
         self.sw_batch_size = sw_batch_size
         self.overlap = overlap
         self.mode = mode
-        self.flips = _flip_axes(flips)
-        self.amp = _checked_amp(amp)
+        self.flips = flip_axes(flips)
+        self.amp = checked_amp(amp)
         self.device = device
 
     def __call__(
@@ -124,9 +96,9 @@ class StackedSliceInferer(Inferer):
         if inputs.ndim != 5 or inputs.shape[1] != 1 or inputs.shape[-1] == 0:
             raise ValueError(f"inputs: shape {tuple(inputs.shape)}, wanted (B, 1, H, W, D) with D of 1 or more")
         output = torch.empty(0)
-        for b, volume in enumerate(_plain(inputs)[:, 0]):
+        for b, volume in enumerate(plain(inputs)[:, 0]):
             for group, passes in self.passes(volume, network, *args, slices=slices, **kwargs):
-                logits = _logits_of_mean(passes)
+                logits = logits_of_mean(passes)
                 if output.numel() == 0:  # the first logits tell C
                     shape = (len(inputs), logits.shape[1], *volume.shape)
                     output = torch.empty(shape, device=self.device or inputs.device)
@@ -165,12 +137,12 @@ class StackedSliceInferer(Inferer):
         planes = volume.permute(2, 0, 1).contiguous()
 
         def predict(stacks: torch.Tensor) -> torch.Tensor:
-            return _one_tensor(network(stacks, *args, **kwargs))
+            return one_tensor(network(stacks, *args, **kwargs))
 
         for first in range(0, len(planes), self.sw_batch_size):
             group = positions[first : first + self.sw_batch_size].to(planes.device)
             with torch.no_grad():
-                stacks = planes[group].to(_device_of(network, volume), torch.float32)
+                stacks = planes[group].to(device_of(network, volume), torch.float32)
                 passes = [self._windows(stacks, predict)]
                 passes += [self._windows(stacks.flip(axes), predict).flip(axes) for axes in self.flips]
             yield slice(first, first + len(group)), passes
@@ -191,36 +163,7 @@ class StackedSliceInferer(Inferer):
                 overlap=self.overlap,
                 mode=self.mode,
             )
-            return _one_tensor(blended)
-
-
-def autocast(amp: str, device: torch.device) -> AbstractContextManager:
-    """Autocast for a device; nothing at all for full precision.
-
-    Args:
-        amp: "" for full precision, "bf16", "fp16", or "device" for what suits the device.
-        device: where the network runs.
-
-    Returns:
-        A context to run the network in.
-
-    Raises:
-        ValueError: "fp16" on another device than CUDA.
-    """
-    if not amp:
-        return nullcontext()
-    if amp == "fp16" and device.type != "cuda":
-        raise ValueError(f"amp: 'fp16' on {device.type}, wanted 'bf16' there: fp16 needs CUDA's gradient scaling")
-    if amp == "device":
-        amp = "fp16" if device.type == "cuda" else "bf16"
-    return torch.autocast(device.type, AMP_DTYPES[amp])
-
-
-def _logits_of_mean(passes: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Logits of the mean probability of several passes; of one pass, its own."""
-    if len(passes) == 1:
-        return passes[0]
-    return (sum(logits.sigmoid() for logits in passes) / len(passes)).logit(eps=1e-6)  # type: ignore[union-attr]
+            return one_tensor(blended)
 
 
 def _check_settings(
@@ -236,39 +179,3 @@ def _check_settings(
         raise ValueError(f"overlap: {overlap}, wanted at least 0 and below 1")
     if mode not in BLEND_MODES:
         raise ValueError(f"mode: {mode!r}, wanted {' or '.join(map(repr, BLEND_MODES))}")
-
-
-def _flip_axes(flips: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    if isinstance(flips, str):
-        raise ValueError(f"flips: {flips!r} is a string, wanted a list such as [{flips!r}]")
-    if unknown := [flip for flip in flips if flip not in FLIPS]:
-        raise ValueError(f"flips: {unknown} not known, there are {list(FLIPS)}")
-    return tuple(FLIPS[flip] for flip in flips)
-
-
-def _checked_amp(amp: bool | str) -> str:
-    if isinstance(amp, bool):
-        return "device" if amp else ""
-    if amp not in AMP_DTYPES:
-        raise ValueError(f"amp: {amp!r}, wanted True, False, {' or '.join(map(repr, AMP_DTYPES))}")
-    return amp
-
-
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """Metadata costs time in every operation of a network."""
-    return tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor
-
-
-def _one_tensor(outputs: object) -> torch.Tensor:
-    if not isinstance(outputs, torch.Tensor):
-        raise TypeError(
-            f"network: returned {type(outputs).__name__}, wanted one tensor (n, C, h, w). "
-            "Was it left in training mode? Call network.eval() first"
-        )
-    return _plain(outputs)
-
-
-def _device_of(network: Network, inputs: torch.Tensor) -> torch.device:
-    """The device of the network's weights; of the input where it has none."""
-    weights = getattr(network, "parameters", lambda: iter(()))()
-    return next((weight.device for weight in weights), inputs.device)
