@@ -67,9 +67,24 @@ def volume_size(path: Path) -> tuple[int, int, int]:
     Raises:
         DataError: the file can not be read.
     """
+    rows, columns, slices = (*volume_shape(path), 1, 1, 1)[:3]
+    return rows, columns, slices
+
+
+def volume_shape(path: Path) -> tuple[int, ...]:
+    """Lengths of all axes by the header alone.
+
+    Args:
+        path: a NIfTI file.
+
+    Returns:
+        Two or more as a rule: masks of several organs have a channel axis behind the first three.
+
+    Raises:
+        DataError: the file can not be read.
+    """
     with _opened(path) as image:
-        rows, columns, slices = (*image.shape, 1, 1, 1)[:3]
-    return int(rows), int(columns), int(slices)
+        return tuple(int(length) for length in image.shape)
 
 
 def read_volume(path: Path, name: str) -> Scan:

@@ -10,11 +10,10 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ImageMetaKey, TransformBackends, convert_to_dst_type, convert_to_numpy
 
+from monai_gi.colors import checked_colors, color_codes, color_codes_to_labels, name_unknown
 from monai_gi.errors import DataError
 
 logger = logging.getLogger(__name__)
-
-COLORS_NAMED = 5
 
 
 class ColorMapToLabeld(MapTransform):
@@ -53,7 +52,7 @@ class ColorMapToLabeld(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.colors = _table(colors)
+        self.colors = checked_colors(colors)
         if tolerance < 0 or not 0 <= max_unknown_share <= 1 or not 0 <= unknown_label < 256:
             options = f"tolerance {tolerance}, max_unknown_share {max_unknown_share}, unknown_label {unknown_label}"
             raise ValueError(f"{options}: wanted at least 0, 0 to 1, and 0 to 255")
@@ -77,49 +76,13 @@ class ColorMapToLabeld(MapTransform):
             codes = _codes(convert_to_numpy(item[key]), where)
             labels, is_known = color_codes_to_labels(codes, self.colors, self.tolerance)
             if not is_known.all():
-                problem = _name_unknown(codes[~is_known], codes.size)
+                problem = name_unknown(*np.unique(codes[~is_known], return_counts=True), codes.size)
                 if np.count_nonzero(~is_known) > self.max_unknown_share * codes.size:
                     raise DataError(where, f"{problem}; add them to `colors`, or raise the tolerance or the share")
                 logger.warning("%s: %s; labelled %d", where, problem, self.unknown_label)
                 labels[~is_known] = self.unknown_label
             item[key] = convert_to_dst_type(labels[None], dst=item[key], dtype=np.uint8)[0]
         return item
-
-
-def color_codes_to_labels(codes: np.ndarray, colors: np.ndarray, tolerance: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Look up colours in a table.
-
-    Args:
-        codes: colours as red * 65536 + green * 256 + blue, any shape.
-        colors: (N, 3), the table.
-        tolerance: largest difference in a channel.
-
-    Returns:
-        Labels (uint8, 0 where unknown) and whether the colour is known (bool), in the shape of `codes`.
-    """
-    table = _pack(colors)
-    order = np.argsort(table)
-    place = order[np.searchsorted(table, codes, sorter=order).clip(max=len(table) - 1)]
-    is_known = table[place] == codes
-    labels = np.where(is_known, place, 0).astype(np.uint8)
-    if tolerance > 0 and not is_known.all():
-        unknown, inverse = np.unique(codes[~is_known], return_inverse=True)
-        differences = np.abs(_unpack(unknown)[:, None] - colors).max(axis=2)
-        nearest = differences.argmin(axis=1)
-        near = differences.min(axis=1) <= tolerance
-        labels[~is_known] = np.where(near, nearest, 0)[inverse]
-        is_known[~is_known] = near[inverse]
-    return labels, is_known
-
-
-def _table(colors: Sequence[Sequence[int]]) -> np.ndarray:
-    table = np.asarray(colors)
-    is_table = table.ndim == 2 and table.shape[1] == 3 and 0 < len(table) <= 256 and table.dtype.kind in "iu"
-    if not is_table or table.min() < 0 or table.max() > 255:
-        raise ValueError(f"colors: {colors}, wanted 1 to 256 colours of three whole numbers 0 to 255")
-    if len(np.unique(table, axis=0)) < len(table):
-        raise ValueError(f"colors: {colors}, wanted every colour once")
-    return table.astype(np.int32)
 
 
 def _codes(image: np.ndarray, where: str) -> np.ndarray:
@@ -130,23 +93,7 @@ def _codes(image: np.ndarray, where: str) -> np.ndarray:
     whole = rgb.astype(np.int32)
     if not np.array_equal(whole, rgb) or (whole.size and not 0 <= whole.min() <= whole.max() <= 255):
         raise DataError(where, "colours that are no whole numbers 0 to 255; convert the colour map before scaling it")
-    return _pack(whole)
-
-
-def _pack(rgb: np.ndarray) -> np.ndarray:
-    return rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
-
-
-def _unpack(codes: np.ndarray) -> np.ndarray:
-    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
-
-
-def _name_unknown(codes: np.ndarray, size: int) -> str:
-    colors, counts = np.unique(codes, return_counts=True)
-    commonest = np.argsort(-counts, kind="stable")[:COLORS_NAMED]
-    named = ", ".join(f"{tuple(_unpack(colors[i]).tolist())} {counts[i]} px" for i in commonest)
-    more = f" and {len(colors) - COLORS_NAMED} more" if len(colors) > COLORS_NAMED else ""
-    return f"{codes.size} of {size} pixels ({codes.size / size:.2%}) have unknown colours: {named}{more}"
+    return color_codes(whole)
 
 
 def _where(item: Mapping[Hashable, Any], key: Hashable) -> str:
