@@ -1,0 +1,179 @@
+"""What is compared, on which data, for how long; checked before anything is trained."""
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai_gi.errors import DataError, DataErrors
+
+_MINUTES = {"s": 1 / 60, "m": 1, "min": 1, "h": 60}
+_BUDGET = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|epochs?)")
+_CONFIGS = ("train.json", "evaluate.json")
+
+
+class Budget(NamedTuple):
+    """How long each network trains; one of the two is None.
+
+    Attributes:
+        minutes: on the clock, from the first step on.
+        epochs: over the training folds.
+    """
+
+    minutes: float | None
+    epochs: int | None
+
+
+def parse_budget(text: str) -> Budget:
+    """Read a budget: `90s`, `10m`, `1.5h`, `3epochs`.
+
+    Args:
+        text: a number above 0 and its unit.
+
+    Returns:
+        The budget.
+
+    Raises:
+        ValueError: it is none, or not above 0, or a part of an epoch.
+
+    >>> parse_budget("90s")
+    Budget(minutes=1.5, epochs=None)
+    >>> parse_budget("3epochs")
+    Budget(minutes=None, epochs=3)
+    """
+    found = _BUDGET.fullmatch(text.strip())
+    number, unit = (float(found[1]), found[2]) if found else (0.0, "")
+    if not number or (unit.startswith("epoch") and not number.is_integer()):
+        raise ValueError(f"budget: {text!r}, wanted a time or whole epochs above 0, such as 90s, 10m, 2h or 3epochs")
+    return Budget(number * _MINUTES[unit], None) if unit in _MINUTES else Budget(None, int(number))
+
+
+@dataclass(frozen=True)
+class ComparisonRequest:
+    """One comparison.
+
+    Attributes:
+        bundles: names of folders in `source_dir`.
+        dataset_dir: the data of all of them.
+        budget: as `parse_budget` reads it.
+        output: gets a folder a bundle, the tables and the plot.
+        folds: dealt out where the data list has none.
+        fold: the one to judge on; the others train.
+        seed: of every run.
+        device: "auto", or as torch names it.
+        settings: (bundle or None for all, id of the config, value as typed); a setting for one bundle wins.
+        source_dir: the folder of the bundles.
+    """
+
+    bundles: tuple[str, ...]
+    dataset_dir: Path
+    budget: str
+    output: Path
+    folds: int = 5
+    fold: int = 0
+    seed: int = 0
+    device: str = "auto"
+    settings: tuple[tuple[str | None, str, str], ...] = ()
+    source_dir: Path = Path("bundles")
+
+    def settings_of(self, bundle: str) -> dict[str, str]:
+        """The settings for one bundle.
+
+        Args:
+            bundle: its name.
+
+        Returns:
+            Values as typed by id, with `#` between names.
+        """
+        ordered = sorted(self.settings, key=lambda setting: setting[0] is not None)
+        return {key.replace("::", "#"): value for name, key, value in ordered if name in (None, bundle)}
+
+    def asked(self, bundle: str) -> dict[str, Any]:
+        """All that decides a bundle's numbers, so that finished ones are taken over only where they answer this.
+
+        Args:
+            bundle: its name.
+
+        Returns:
+            Plain JSON values.
+        """
+        return {
+            "dataset_dir": self.dataset_dir.resolve().as_posix(),
+            "budget": parse_budget(self.budget)._asdict(),
+            "folds": self.folds,
+            "fold": self.fold,
+            "seed": self.seed,
+            "device": self.device,
+            "settings": self.settings_of(bundle),
+        }
+
+
+def check_request(request: ComparisonRequest) -> None:
+    """Find everything that would only fail after hours.
+
+    Args:
+        request: as asked for.
+
+    Raises:
+        DataError: names every bundle or setting that can not be used, or a missing data set.
+        ValueError: no bundle, one twice, or a budget that is none.
+    """
+    parse_budget(request.budget)
+    if not request.bundles:
+        raise ValueError("bundles: none, wanted names of folders such as basic_unet,segformer")
+    twice = sorted({name for name in request.bundles if request.bundles.count(name) > 1})
+    if twice:
+        raise ValueError(f"bundles: {', '.join(twice)} more than once; each is trained once")
+    faults = [fault for name in request.bundles for fault in _bundle_faults(request.source_dir, name)]
+    faults += [
+        DataError(f"--set {bundle}:{key}", f"{bundle} is not compared here; there are {', '.join(request.bundles)}")
+        for bundle, key, _ in request.settings
+        if bundle is not None and bundle not in request.bundles
+    ]
+    if not request.dataset_dir.is_dir():
+        faults.append(DataError(request.dataset_dir, "no such folder; give the data set's folder with --dataset_dir"))
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise DataErrors("compare-bundles", faults)
+
+
+def config_of(folder: Path, file: str) -> Mapping[str, Any]:
+    """One config of a bundle.
+
+    Args:
+        folder: the bundle.
+        file: its name.
+
+    Returns:
+        The config as it stands.
+
+    Raises:
+        DataError: the file is missing or no JSON.
+    """
+    path = folder / file
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(path, "no such file; a bundle is a folder with train.json and evaluate.json") from error
+    except ValueError as error:
+        raise DataError(path, f"not JSON ({error}); run monai-gi render-bundles") from error
+
+
+def _bundle_faults(source_dir: Path, name: str) -> list[DataError]:
+    folder = source_dir / name
+    if not (folder / "train.json").is_file():
+        there = sorted(path.parent.name for path in source_dir.glob("*/train.json"))
+        near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there) or 'none'}."
+        return [DataError(folder, f"no such bundle; {hint}")]
+    try:
+        kinds = {config_of(folder, file).get("input", "slices") for file in (*_CONFIGS, "inference.json")}
+    except DataError as fault:
+        return [fault]
+    if kinds != {"slices"}:
+        return [DataError(folder, f"is a bundle for {', '.join(sorted(kinds - {'slices'}))}; only bundles for scans")]
+    return []
