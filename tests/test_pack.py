@@ -10,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from monai_gi.handlers.judge import NUMBERS
+from monai_gi.handlers.judge import NUMBERS, SCANS
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.sharing import torchscript
 from monai_gi.sharing.inspection import inspect
@@ -56,7 +56,7 @@ def write_run(folder):
     }
     (folder / "settings.json").write_text(json.dumps(report))
     score = {"mean": 0.81, "interval_95": [0.7, 0.9], "unit": "", "rule": "mean"}
-    table = dict.fromkeys(NUMBERS.values(), score)
+    table = dict.fromkeys(NUMBERS[SCANS].values(), score)
     summary = {
         "cases": 3,
         "scans": 5,

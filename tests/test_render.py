@@ -73,7 +73,7 @@ def test_a_broken_part_is_named_with_its_line(tmp_path):
 
 def test_another_component_replaces_the_shared_one_whole():
     loss = json.loads(render("unetpp", SOURCE)["train.json"])["loss"]
-    assert set(loss) == {"_target_", "loss", "weight_mode"}
+    assert set(loss) == {"_target_", "loss", "weights"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -31,10 +31,10 @@ def place(tmp_path_factory):
     bundle, weights = small_bundle(folder, "basic_unet")
     (key, _), _ = make_keys(folder, "mine"), make_keys(folder, "other")
     score = {"mean": 0.8125, "interval_95": [0.7, 0.9], "unit": "", "rule": "mean"}
-    from monai_gi.handlers.judge import NUMBERS
+    from monai_gi.handlers.judge import NUMBERS, SCANS
     from monai_gi.labels import ORGAN_NAMES
 
-    table = dict.fromkeys(NUMBERS.values(), score)
+    table = dict.fromkeys(NUMBERS[SCANS].values(), score)
     summary = {
         "cases": 3,
         "organs": dict.fromkeys(ORGAN_NAMES, table),
