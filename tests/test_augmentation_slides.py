@@ -67,16 +67,10 @@ def test_stain_of_no_strength_leaves_light_as_it_is():
 
 
 def test_dyes_change_as_scikit_image_s_colour_deconvolution_says():
-    rgb = np.random.default_rng(1).uniform(0.3, 0.8, (5, 7, 3))
-    rng = np.random.default_rng(9)
-    factors = 1 + rng.uniform(-0.3, 0.3, 3)
-    changed = stained(rgb, seed=9, shift=0)
-    # Density is a natural logarithm here and one in units of ln(1e-6) there; only ratios of amounts are compared.
-    dyes, expected = rgb2hed(changed), rgb2hed(rgb) * factors
-    kept = (dyes > 0.01).all(axis=-1) & (expected > 0.01).all(axis=-1)
-    assert np.allclose(dyes[kept], expected[kept], rtol=1e-3)
-    plausible = hed2rgb(np.clip(rgb2hed(rgb), 0, None) * factors)
-    assert np.abs(plausible - changed).mean() < 0.2
+    amounts = np.random.default_rng(1).uniform(0.02, 0.09, (5, 7, 3))
+    factors = 1 + np.random.default_rng(9).uniform(-0.3, 0.3, 3)
+    changed = stained(hed2rgb(amounts), seed=9, shift=0)
+    assert np.allclose(rgb2hed(changed), amounts * factors, atol=1e-5)
 
 
 def test_shift_adds_dye_to_glass_too():

@@ -73,7 +73,7 @@ def change_stain(image: torch.Tensor, matrix: torch.Tensor, offset: torch.Tensor
         offset: (3,) of the density.
     """
     density = image.clamp(min=DARKEST).log_().neg_().unflatten(0, (-1, 3))
-    changed = torch.einsum("ec,lchw->lehw", matrix, density)
+    changed = torch.einsum("ec,lchw->lehw", matrix, density) + offset[:, None, None]
     image.copy_(changed.neg_().exp_().clamp_(0, 1).flatten(0, 1))
 
 
