@@ -20,7 +20,7 @@ def logits_of(labels):
 
 
 TRUTH = label_map("01120", "00222")  # tubule 2 px, vessel 4 px, no cast
-PRED = label_map("00122", "00221")  # tubule 2 px (1 hit), vessel 4 px (3 hit)
+PRED = label_map("00122", "02221")  # tubule 2 px (1 hit), vessel 5 px (3 hit)
 
 
 def numbers_of(*pairs):
@@ -33,16 +33,16 @@ def numbers_of(*pairs):
 def test_overlap_by_hand():
     numbers = numbers_of((logits_of(PRED), TRUTH))
     assert numbers["dice_tubule"] == pytest.approx(2 * 1 / 4)
-    assert numbers["dice_vessel"] == pytest.approx(2 * 3 / 8)
-    assert numbers["iou_vessel"] == pytest.approx(3 / 5)
-    assert numbers["dice_glass"] == pytest.approx(2 * 3 / 8)
+    assert numbers["dice_vessel"] == pytest.approx(2 * 3 / 9)
+    assert numbers["iou_vessel"] == pytest.approx(3 / 6)
+    assert numbers["dice_glass"] == pytest.approx(2 * 2 / (3 + 4))
     assert math.isnan(numbers["dice_cast"])
 
 
 def test_means_leave_out_the_background_and_absent_classes():
     numbers = numbers_of((logits_of(PRED), TRUTH))
-    assert numbers["mean_dice"] == pytest.approx((0.5 + 0.75) / 2)
-    assert numbers["mean_iou"] == pytest.approx((1 / 3 + 3 / 5) / 2)
+    assert numbers["mean_dice"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert numbers["mean_iou"] == pytest.approx((1 / 3 + 1 / 2) / 2)
     glass = torch.zeros_like(TRUTH)
     assert numbers_of((logits_of(glass), glass))["mean_dice"] == 0.0
 

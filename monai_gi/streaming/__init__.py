@@ -1,0 +1,17 @@
+"""Prediction of slides of any size in bounded memory: windows, Gaussian blending in bands of rows, settings."""
+
+from monai_gi.streaming.bands import BandOfBlocks, labels_of, plan_of, stream_bands, stream_blocks
+from monai_gi.streaming.blending import Block
+from monai_gi.streaming.reading import Image
+from monai_gi.streaming.settings import SlideSettings
+
+__all__ = [
+    "BandOfBlocks",
+    "Block",
+    "Image",
+    "SlideSettings",
+    "labels_of",
+    "plan_of",
+    "stream_bands",
+    "stream_blocks",
+]

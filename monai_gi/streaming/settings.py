@@ -1,0 +1,111 @@
+"""What a bundle of slides says about prediction: the plain values at the top of its `inference.json`, checked."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monai_gi.errors import DataError
+from monai_gi.inferers.passes import checked_amp, flip_axes
+from monai_gi.inferers.stacked_slices import BLEND_MODES
+
+NEEDED = ("roi_size", "levels", "classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideSettings:
+    """What a bundle's `inference.json` says about prediction of slides; lists may be given and become tuples.
+
+    Attributes:
+        roi_size: (h, w) of the window that the network sees, in pixels of each level.
+        levels: of the windows, ascending; the first is the level of the output, the others show more around it.
+        classes: names in the order of the network's channels, background first.
+        overlap: of neighbouring windows, 0 to below 1.
+        mode: "gaussian" or "constant" weights of windows where they overlap.
+        sw_batch_size: windows that go through the network at once.
+        glass: leave out windows without tissue; they become background.
+        amp: precision, as for `monai_gi.inferers.AutocastInferer`, or "auto", see `monai_gi.devices.resolve_amp`.
+        flips: mirrored passes whose probabilities are averaged, of `monai_gi.inferers.passes.FLIPS`.
+
+    Raises:
+        ValueError: a value is out of range, unknown or of another length.
+    """
+
+    roi_size: tuple[int, int]
+    levels: tuple[int, ...]
+    classes: tuple[str, ...]
+    overlap: float = 0.25
+    mode: str = "gaussian"
+    sw_batch_size: int = 4
+    glass: bool = True
+    amp: bool | str = "auto"
+    flips: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+        _check_windows(self)
+        _check_names(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "SlideSettings":
+        """Take the settings out of a bundle's config.
+
+        Args:
+            config: `inference.json` as read, of which the ids of this class' attributes are used.
+
+        Returns:
+            The settings; what the config does not say has its default.
+
+        Raises:
+            DataError: roi_size, levels or classes are missing, or a value does not do.
+        """
+        if missing := [name for name in NEEDED if name not in config]:
+            raise DataError(
+                "inference.json", f"lacks {', '.join(missing)}; wanted {', '.join(NEEDED)} at its top level"
+            )
+        names = [field.name for field in dataclasses.fields(cls) if field.name in config]
+        try:
+            return cls(**{name: config[name] for name in names})
+        except (TypeError, ValueError) as error:
+            raise DataError("inference.json", f"can not be used for prediction: {error}") from error
+
+    def replace(self, **changes: Any) -> "SlideSettings":
+        """The same settings with other values.
+
+        Args:
+            **changes: values by attribute.
+
+        Returns:
+            New settings, checked again.
+        """
+        return dataclasses.replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values by name, as for a JSON file."""
+        return dataclasses.asdict(self)
+
+
+def _check_windows(settings: SlideSettings) -> None:
+    roi_size, levels = settings.roi_size, settings.levels
+    if len(roi_size) != 2 or min(roi_size) < 1:
+        raise ValueError(f"roi_size: {roi_size}, wanted two lengths of 1 or more")
+    if not levels or list(levels) != sorted(set(levels)) or levels[0] < 0:
+        raise ValueError(f"levels: {levels}, wanted at least one, ascending from 0 or more, such as [0, 2]")
+    if not 0 <= settings.overlap < 1:
+        raise ValueError(f"overlap: {settings.overlap}, wanted at least 0 and below 1")
+    if settings.sw_batch_size < 1:
+        raise ValueError(f"sw_batch_size: {settings.sw_batch_size}, wanted 1 or more")
+
+
+def _check_names(settings: SlideSettings) -> None:
+    classes = settings.classes
+    if isinstance(classes, str) or not 2 <= len(classes) <= 255 or len(set(classes)) < len(classes):
+        raise ValueError(f"classes: {classes}, wanted 2 to 255 different names, background first")
+    if settings.mode not in BLEND_MODES:
+        raise ValueError(f"mode: {settings.mode!r}, wanted {' or '.join(map(repr, BLEND_MODES))}")
+    flip_axes(settings.flips)
+    if settings.amp != "auto":
+        checked_amp(settings.amp)
