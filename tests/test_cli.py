@@ -176,3 +176,33 @@ def test_a_setting_without_id_or_value_is_refused(text, capsys):
             ]
         )
     assert "wanted ID=VALUE" in capsys.readouterr().err
+
+
+def test_every_option_of_looking_reaches_its_job(monkeypatch, capsys):
+    seen = []
+
+    def job(*words, **options):
+        seen.append([*words, *options.values()])
+        return types.SimpleNamespace(text="the text", ok=len(seen) == 3)
+
+    for name in ("app.serve", "report.write_report", "showing.show", "diagnosis.doctor"):
+        monkeypatch.setattr(f"monai_gi.{name}", job)
+    page = "--bundle b --weights w --host ::1 --port 1 --auth a:b --max-upload-megabytes 2 --max-pixels 3 --device cpu"
+    assert main([*shlex.split(f"app {page}"), "--trust"]) == 0
+    assert main(shlex.split("report r1 r2 --output o.html --pdf")) == 0
+    assert main(shlex.split("show p --slice 4 --output o.png --images i --series 1.2")) == 0
+    assert main(["doctor", "--dataset_dir", "d"]) == 1
+    request = vars(seen.pop(0)[0])
+    assert list(request.values()) == [Path("b"), Path("w"), "::1", 1, "a:b", 2, 3, "cpu", True]
+    assert seen == [
+        [[Path("r1"), Path("r2")], Path("o.html"), True],
+        [Path("p"), 4, Path("o.png"), Path("i"), "1.2"],
+        [Path("d")],
+    ]
+    assert capsys.readouterr().out.endswith("the text\n")
+
+
+def test_a_pipe_that_nobody_reads_any_more_is_no_fault_to_talk_about():
+    line = f"{sys.executable} -m monai_gi completion bash | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) in [("141\n", ""), ("0\n", "")]

@@ -11,7 +11,12 @@ PROTOCOLS = ("sequence", "pranet-62", "random")
 
 def add_index(verbs: Verbs) -> None:
     """`index KIND`: one function below for each kind."""
-    kinds = add_kinds(verbs, "index", "check a data set and write its datalist")
+    kinds = add_kinds(
+        verbs,
+        "index",
+        "check a data set and write its datalist",
+        "monai-gi index uw-madison data/uw-madison --output data/uw-madison/datalist.json",
+    )
     for add in (_uw_madison, _dicom, _cvc_clinicdb, _biopsy):
         add(kinds)
 

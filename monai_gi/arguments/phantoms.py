@@ -14,7 +14,9 @@ KINDS = (
 
 def add_phantom(verbs: Verbs) -> None:
     """`phantom KIND`: one function below for each kind."""
-    kinds = add_kinds(verbs, "phantom", "draw a data set to try things on")
+    kinds = add_kinds(
+        verbs, "phantom", "draw a data set to try things on", "monai-gi phantom uw-madison data/phantom --cases 6"
+    )
     for add in (_uw_madison, _dicom, _cvc_clinicdb, _biopsy):
         add(kinds)
 

@@ -31,13 +31,14 @@ def add_verb(verbs: Verbs, name: str, text: str, example: str) -> argparse.Argum
     return parser
 
 
-def add_kinds(verbs: Verbs, name: str, text: str) -> Verbs:
+def add_kinds(verbs: Verbs, name: str, text: str, example: str) -> Verbs:
     """Add a verb of several kinds.
 
     Args:
         verbs: what it is added to.
         name: as it is typed.
         text: what it does, small letters first.
+        example: a line that can be copied, of one kind.
 
     Returns:
         What its kinds are added to.
@@ -46,7 +47,8 @@ def add_kinds(verbs: Verbs, name: str, text: str) -> Verbs:
         name,
         help=text,
         description=text[0].upper() + text[1:],
-        epilog=f"`monai-gi {name} KIND --help` tells a kind's options and gives an example.",
+        epilog=f"example:\n  {example}\n\n`monai-gi {name} KIND --help` tells a kind's options and gives an example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds: Verbs = parser.add_subparsers(required=True, metavar="KIND")
     return kinds

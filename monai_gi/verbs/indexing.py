@@ -1,0 +1,59 @@
+"""Index data sets, and look for leaks between their folds. A function a verb; heavy packages are imported inside."""
+
+import argparse
+
+
+def index_uw_madison(options: argparse.Namespace) -> None:
+    """Check a data set and write its datalist."""
+    from monai_gi.datasets.datalist import write_index
+
+    report = write_index(
+        options.dataset_dir,
+        options.output,
+        folds=options.folds,
+        seed=options.seed,
+        keep_known_bad=options.keep_known_bad,
+    )
+    print(report)
+
+
+def index_dicom(options: argparse.Namespace) -> None:
+    """Turn contoured DICOM series into training data."""
+    from monai_gi.importing import index_dicom as index
+
+    print(index(options.dicom_dir, options.output, names=options.name, folds=options.folds, seed=options.seed))
+
+
+def index_cvc_clinicdb(options: argparse.Namespace) -> None:
+    """Check frames of colonoscopy and write their datalist."""
+    from monai_gi.datasets.cvc_clinicdb import write_index
+
+    print(
+        write_index(
+            options.dataset_dir, options.output, protocol=options.protocol, folds=options.folds, seed=options.seed
+        )
+    )
+
+
+def index_biopsy(options: argparse.Namespace) -> None:
+    """Check slides with colour masks and write their datalist."""
+    from monai_gi.slide_indexing import index_biopsy as index
+
+    report = index(
+        options.dataset_dir,
+        options.output,
+        colors=options.colors,
+        folds=options.folds,
+        seed=options.seed,
+        max_pixels=options.max_pixels,
+    )
+    print(report)
+
+
+def leaks(options: argparse.Namespace) -> int:
+    """Look for nearly equal images in different folds."""
+    from monai_gi.leaking import report_leaks
+
+    report = report_leaks(options.datalist, options.dataset_dir, threshold=options.threshold, output=options.output)
+    print(report.text)
+    return 1 if report.pairs else 0
