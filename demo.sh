@@ -8,7 +8,10 @@ run=$demo/segformer
 bundle=bundles/segformer
 export HF_HUB_OFFLINE=1 # the demo starts from random weights: it asks no network for pretrained ones
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+# Bold where somebody looks on; plain into a file, and for those who ask for it (https://no-color.org).
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then title='\n\033[1m%s\033[0m\n'; else title='\n%s\n'; fi
+# shellcheck disable=SC2059
+say() { printf "$title" "$*"; }
 command() {
     printf '$ %s\n' "$*"
     "$@"
