@@ -5,7 +5,6 @@ Ids and overrides follow monai.bundle: `--train#trainer#max_epochs 3` and `train
 """
 
 import ast
-import difflib
 import inspect
 import os
 import sys
@@ -20,6 +19,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.bundle.scripts import run as monai_bundle_run
 
+from monai_gi.config_ids import is_known, unknown_id
 from monai_gi.errors import DataError
 
 PACKAGE_DIR = Path(__file__).parent
@@ -124,9 +124,9 @@ def check_overrides(argv: Sequence[str] | None = None) -> None:
         return
     files = _file_list(options.get("config_file", []))
     config = ConfigParser.load_config_files(files)
-    unknown = [key for key in options if key not in _OWN_OPTIONS and not _is_known(key, config)]
+    unknown = [key for key in options if key not in _OWN_OPTIONS and not is_known(key, config)]
     if unknown:
-        raise DataError(" and ".join(map(str, files)), "; ".join(_unknown_setting(key, config) for key in unknown))
+        raise DataError(" and ".join(map(str, files)), "; ".join(unknown_id(key, config) for key in unknown))
 
 
 def overrides(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -169,29 +169,6 @@ def _file_list(value: str | list[str]) -> list[str]:
     if isinstance(value, str) and value.strip().startswith("["):
         return list(ast.literal_eval(value))
     return [value] if isinstance(value, str) else list(value)
-
-
-def _is_known(key: str, config: dict) -> bool:
-    """Whether the id exists, or is a new argument of a component that exists."""
-    node: Any = config
-    *parents, last = key.lstrip("+").replace("::", "#").split("#")
-    for name in parents:
-        if isinstance(node, list) and name.isdigit() and int(name) < len(node):
-            node = node[int(name)]
-        elif isinstance(node, dict) and name in node:
-            node = node[name]
-        else:
-            return False
-    if isinstance(node, list):
-        return last.isdigit() and int(last) < len(node)
-    return isinstance(node, dict) and (last in node or bool(parents and "_target_" in node))
-
-
-def _unknown_setting(key: str, config: dict) -> str:
-    """The sentence about one unknown key."""
-    near = difflib.get_close_matches(key, list(config), n=1, cutoff=0.5)
-    hint = f"Did you mean --{near[0]}?" if near else "The settings stand at the top of the file."
-    return f"has no setting --{key}. {hint}"
 
 
 def exit_plainly() -> None:

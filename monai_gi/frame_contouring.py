@@ -18,7 +18,7 @@ from monai_gi.errors import DataError, DataErrors
 from monai_gi.frame_predictor import FramePrediction, FramePredictor, FrameSettings
 from monai_gi.outcomes import RESULT, Outcome, Task, finished, run_tasks
 from monai_gi.outputs import FORMATS_OF_KIND, unsuited
-from monai_gi.pictures import DEFAULT_MAX_PIXELS, read_rgb
+from monai_gi.pictures import read_rgb
 from monai_gi.plots.frames import clinical_frame
 from monai_gi.prediction_request import FLIPS_OF_TTA, Request, amp_of, asked_thresholds, provenance_of
 from monai_gi.readers.frames import Frame, find_frames, is_grey
@@ -29,6 +29,8 @@ from monai_gi.writers.overlay import write_png
 from monai_gi.writers.record import write_record
 
 OVERLAY = "overlay.png"
+# A frame takes about 27 bytes a pixel on its way through the network: 2.7 GB, where a file of some kB may unfold to all.
+FRAME_MAX_PIXELS = 100_000_000
 
 
 def contour_frames(request: Request, bundle: Bundle) -> list[Outcome]:
@@ -121,7 +123,7 @@ class _Job:
     def _contour(self, task: Task[Frame], bar: tqdm) -> None:
         """Read, predict and write one frame."""
         start = time.perf_counter()
-        max_pixels = DEFAULT_MAX_PIXELS if self.request.max_pixels is None else self.request.max_pixels
+        max_pixels = FRAME_MAX_PIXELS if self.request.max_pixels is None else self.request.max_pixels
         frame = read_rgb(task.source.path, max_pixels=max_pixels)
         read = time.perf_counter()
         prediction = self.predictor.predict(frame)

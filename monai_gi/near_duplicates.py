@@ -81,6 +81,19 @@ def unit_vectors(thumbnails: Float[np.ndarray, "N 64 64"]) -> Float[np.ndarray, 
     return vectors
 
 
+def require_threshold(threshold: float) -> None:
+    """Refuse a threshold that `nearest_across` can not take, before any image is read.
+
+    Args:
+        threshold: as for `nearest_across`.
+
+    Raises:
+        ValueError: it is no correlation above 0.
+    """
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold: {threshold}, wanted a correlation above 0, at most 1")
+
+
 def nearest_across(
     vectors: Float[np.ndarray, "N D"],
     parts: Int[np.ndarray, "N"],
@@ -106,8 +119,9 @@ def nearest_across(
     Raises:
         ValueError: the threshold is no correlation above 0, or `most` or `block` is under 1.
     """
-    if not 0 < threshold <= 1 or min(most, block) < 1:
-        raise ValueError(f"threshold {threshold}, most {most}, block {block}: wanted above 0 to 1, and 1 or more")
+    require_threshold(threshold)
+    if min(most, block) < 1:
+        raise ValueError(f"most {most}, block {block}: wanted 1 or more")
     count = len(vectors)
     best = np.full((count, most), -1, dtype=np.float32), np.full((count, most), _NONE, dtype=np.int64)
     starts = range(0, count, block)

@@ -11,6 +11,7 @@ import torch
 from monai_gi import __version__
 from monai_gi.devices import resolve_device
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.handlers.processes import share_of_process
 from monai_gi.inferers.passes import FLIPS
 from monai_gi.outcomes import Outcome, Task, check_folder, finished, run_tasks
 from monai_gi.outputs import FORMATS_OF_KIND, unsuited
@@ -19,16 +20,13 @@ from monai_gi.provenance import Provenance
 from monai_gi.readers.sources import plain_name
 from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.opening import Bundle
+from monai_gi.slides import SUFFIXES
 from monai_gi.streaming import SlideSettings
 from monai_gi.streaming.label_files import blocks_in
 from monai_gi.streaming.slide_results import SlideJob, SlideResults
 
 ON_REQUEST = ("probability",)
 DEFAULT_FORMATS = tuple(name for name in FORMATS_OF_KIND["slide"] if name not in ON_REQUEST)
-SUFFIXES = (
-    *(".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".vms", ".vmu"),
-    *(".png", ".jpg", ".jpeg"),
-)
 
 
 def contour_slides(request: Request, bundle: Bundle) -> list[Outcome]:
@@ -46,7 +44,8 @@ def contour_slides(request: Request, bundle: Bundle) -> list[Outcome]:
         NotContouredError: all at once after the others are done, the slides that could not be predicted.
     """
     if request.thresholds:
-        raise DataError("--threshold", "does not suit slides: their classes exclude each other, the likeliest is taken")
+        problem = "does not suit slides: their classes exclude each other, the likeliest is taken. Leave it out"
+        raise DataError("--threshold", problem)
     settings = SlideSettings.from_config(bundle.config)
     settings = settings.replace(amp=amp_of(bundle, request), flips=tuple(FLIPS) if request.tta else settings.flips)
     job = SlideJob(
@@ -72,8 +71,11 @@ def predict_slides(
     name: str,
     formats: Sequence[str] = (),
     device: str | torch.device = "auto",
+    max_pixels: int | None = None,
 ) -> list[Outcome]:
     """Predict slides as a bundle's `inference.json` does: a network that is there already.
+
+    Processes that torchrun started share the slides.
 
     Args:
         input_dir: a slide, or a folder with slides directly in it.
@@ -84,9 +86,10 @@ def predict_slides(
         name: of the bundle, for the record.
         formats: of `FORMATS_OF_KIND["slide"]`; empty for all but those on request.
         device: a name, see `monai_gi.devices.resolve_device`.
+        max_pixels: budget of pictures that have to be decoded whole; None for the default.
 
     Returns:
-        As `contour_slides`, and the same faults.
+        As `contour_slides`, and the same faults; of the slides of this process.
     """
     output = Path(output_dir)
     check_folder(output)
@@ -98,8 +101,9 @@ def predict_slides(
         provenance=provenance,
         formats=tuple(formats) or DEFAULT_FORMATS,
         device=resolve_device(device),
+        max_pixels=max_pixels,
     )
-    return run_job(find_slides(input_dir), job)
+    return run_job(dict(share_of_process(list(find_slides(input_dir).items()))), job)
 
 
 def find_slides(path: str | Path) -> dict[str, Path]:
@@ -112,7 +116,7 @@ def find_slides(path: str | Path) -> dict[str, Path]:
         Paths by names that are plain and unique, sorted.
 
     Raises:
-        DataError: there is no slide.
+        DataError: there is no slide, or two have names that differ in signs that file names of results lack.
     """
     path = Path(path)
     if path.is_file():
@@ -123,9 +127,14 @@ def find_slides(path: str | Path) -> dict[str, Path]:
     if not files:
         raise DataError(path, f"no slide lies directly in this folder; wanted {', '.join(SUFFIXES)}")
     counts = Counter(plain_name(file.stem).casefold() for file in files)
-    return {
-        plain_name(file.stem if counts[plain_name(file.stem).casefold()] == 1 else file.name): file for file in files
-    }
+    found: dict[str, Path] = {}
+    for file in files:
+        name = plain_name(file.stem if counts[plain_name(file.stem).casefold()] == 1 else file.name)
+        if other := found.get(name):
+            problem = f"and {file.name} would both get the folder {name} for their results; wanted one each. Rename one"
+            raise DataError(other, problem)
+        found[name] = file
+    return found
 
 
 def run_job(slides: Mapping[str, Path], job: SlideJob) -> list[Outcome]:

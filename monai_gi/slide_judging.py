@@ -18,6 +18,7 @@ from tqdm import tqdm
 from monai_gi.atomic_file import write_whole
 from monai_gi.devices import resolve_device
 from monai_gi.errors import DataError
+from monai_gi.handlers.processes import gathered, is_first_process, patient_group, share_of_process
 from monai_gi.metrics.confusion import confusion_counts
 from monai_gi.metrics.slide_tables import SlideScore, confusion_rows, score_table, slide_rows, summarise_slides
 from monai_gi.outcomes import pace
@@ -46,9 +47,11 @@ def judge_slides(
     *,
     device: str | torch.device = "auto",
     overlays: bool = True,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_pixels: int | None = None,
 ) -> dict[str, Any]:
     """Predict slides and score them; slides.csv, confusion.csv, summary.json and overlays/SLIDE.png are written.
+
+    Processes that torchrun started share the slides; the first writes the tables.
 
     Args:
         items: with id, group, image and label.
@@ -58,7 +61,7 @@ def judge_slides(
         colors: of the label maps.
         device: a name, see `monai_gi.devices.resolve_device`.
         overlays: draw every slide with its prediction and with its truth.
-        max_pixels: budget of pictures that have to be decoded whole.
+        max_pixels: budget of pictures that have to be decoded whole; None for the default.
 
     Returns:
         The summary.
@@ -72,14 +75,19 @@ def judge_slides(
     _check_classes(colors, settings)
     place, folder = resolve_device(device), Path(output_dir)
     network = network.to(place).eval()
-    judge = _Judge(network, settings, folder, place, colors=colors, max_pixels=max_pixels, overlays=overlays)
-    scores = []
-    with tqdm(desc="judging", total=len(items), unit="slide", **pace()) as bar:
-        for item in items:
+    budget = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
+    judge = _Judge(network, settings, folder, place, colors=colors, max_pixels=budget, overlays=overlays)
+    group, mine, scores = patient_group(), share_of_process(items), []
+    with tqdm(desc="judging", total=len(mine), unit="slide", **pace()) as bar:
+        for item in mine:
             scores.append(judge.score(item))
             bar.update()
+    order = {str(item["id"]): number for number, item in enumerate(items)}
+    scores = sorted(gathered(scores, group), key=lambda score: order[score.slide])
     numbers = summarise_slides(scores, settings.classes)
     summary = {"intended_use": INTENDED_USE, **numbers, "settings": settings.as_dict()}
+    if not is_first_process():
+        return summary
     write_whole(folder / "slides.csv", _csv(slide_rows(scores, settings.classes)))
     write_whole(folder / "confusion.csv", _csv(confusion_rows(scores, settings.classes)))
     write_whole(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
@@ -96,7 +104,7 @@ class _Judge:
         folder: of the results.
         device: of the network.
         colors: of the label maps.
-        max_pixels: as for `judge_slides`.
+        max_pixels: budget of pictures that have to be decoded whole.
         overlays: the same.
     """
 
@@ -141,7 +149,7 @@ class _Judge:
             path, self.palette, key, f"{INTENDED_USE} Classes from 0 on: {', '.join(self.settings.classes)}"
         )
         tissue = find_tissue(slide) if self.settings.glass else None
-        with tqdm(desc=name, total=blocks_in(slide, self.settings), unit="window", leave=False, **pace()) as bar:
+        with tqdm(desc=name, total=blocks_in(slide, self.settings), unit="window", leave=False, disable=None) as bar:
             write_label_files(
                 slide,
                 self.network,

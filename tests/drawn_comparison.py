@@ -16,10 +16,10 @@ CONFIG = {
 
 
 def write_bundle(folder: Path, **changes: object) -> None:
-    """train.json has one id more than evaluate.json; `changes` go into inference.json."""
+    """train.json and evaluate.json have an id each that the other lacks; `changes` go into inference.json."""
     folder.mkdir(parents=True)
     (folder / "train.json").write_text(json.dumps({**CONFIG, "learning_rate": 0.1}))
-    (folder / "evaluate.json").write_text(json.dumps(CONFIG))
+    (folder / "evaluate.json").write_text(json.dumps({**CONFIG, "thresholds": 0.5}))
     (folder / "inference.json").write_text(json.dumps({**CONFIG, **changes}))
 
 

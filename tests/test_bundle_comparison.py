@@ -78,7 +78,7 @@ def test_the_table_that_is_read_puts_the_best_first(tmp_path):
     assert lines[0] == f"| bb | {numbers} | random | done |"
     assert lines[3] == "| bb | 0.800 | 0.801 | 0.802 | 0.803 |"
     assert "2 epochs of training each" in text
-    assert "fold 0 of 5 of data (2 case(s), 3 scan(s)); seed 0, device cpu." in text
+    assert "fold 0 of data (2 case(s), 3 scan(s)); 5 folds where the data have none yet, seed 0, device cpu." in text
     assert "HD95 infinite (one mask of a scan empty), so not in its mean: bb 3, ccc 3, a 3" in text
 
 
@@ -183,6 +183,14 @@ def test_numbers_of_another_comparison_are_not_taken_over(tmp_path, change, said
         compare_bundles(request_for(tmp_path, "a", **change), Runner({"a": 0.5}))
 
 
+def test_numbers_of_a_bundle_that_was_edited_since_are_not_taken_over(tmp_path):
+    request = request_for(tmp_path, "a")
+    compare_bundles(request, Runner({"a": 0.5}))
+    config = tmp_path / "bundles" / "a" / "train.json"
+    config.write_text(config.read_text().replace("0.1", "0.2"))
+    assert "holds another comparison: configs was" in str(refused(request))
+
+
 def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "out" / "a").mkdir(parents=True)
     (tmp_path / "out" / "a" / "comparison.json").write_text("{")
@@ -229,15 +237,17 @@ def test_settings_go_where_they_are_known_and_one_for_a_bundle_wins(tmp_path):
         (None, "network_def::width", "6"),
         (None, "learning_rate", "0.5"),
         (None, "network_def#depth", "3"),
-        (None, "train#dataset#x", "1"),
+        (None, "validate#inferer#x", "1"),
+        (None, "thresholds", "0.4"),
     )
     request = request_for(tmp_path, "a b", settings=settings)
     measuring, training, evaluating = (words(step) for step in steps_of(request, "a"))
     for said in (measuring, evaluating):
         assert (said["network_def#width"], said["network_def#depth"]) == ("8", "3")
         assert "learning_rate" not in said
-        assert "train#dataset#x" not in said
-    assert (training["learning_rate"], training["train#dataset#x"]) == ("0.5", "1")
+        assert (said["validate#inferer#x"], said["thresholds"]) == ("1", "0.4")
+    assert (training["learning_rate"], training["validate#inferer#x"]) == ("0.5", "1")
+    assert "thresholds" not in training
     assert words(steps_of(request, "b")[1])["network_def#width"] == "6"
 
 
@@ -311,7 +321,7 @@ def test_all_faults_are_told_before_anything_is_trained(tmp_path):
     for part in (
         "segfromer: no such bundle; did you mean segformer?",
         "qqq: no such bundle; there are broken, half, polyps, segformer.",
-        "polyps: is a bundle for frames; only bundles for scans",
+        "polyps: is a bundle for frames; only those for scans are compared",
         "evaluate.json: not JSON",
         "evaluate.json: no such file; a bundle is a folder with train.json and evaluate.json",
         "--set unet:batch_size: unet is not compared here; there are segformer, ",
@@ -325,3 +335,33 @@ def test_the_end_is_a_time_of_day_or_a_date():
     assert end_of_all(1800, noon) == "all done at about 12:30"
     assert end_of_all(86400, noon) == "all done about 2026-03-02 12:00"
     assert end_of_all(math.nan) == "the end is known after the first"
+
+
+def test_a_setting_that_no_config_knows_is_told_before_anything_is_trained(tmp_path):
+    request = request_for(tmp_path, "a b", settings=((None, "lerning_rate", "1"), ("b", "thresholds", "0.3")))
+    said = str(refused(request))
+    assert said.startswith("compare-bundles: 2 problems:")
+    assert "--set lerning_rate: a has no setting --lerning_rate. Did you mean --learning_rate?" in said
+    assert "--set lerning_rate: b has" in said
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/", "../bundles/a", "/tmp"])
+def test_a_path_is_no_name_of_a_bundle_as_its_run_would_lie_elsewhere(tmp_path, name):
+    request = request_for(tmp_path, "a")
+    fault = refused(type(request)(**{**vars(request), "bundles": (name,)}))
+    assert str(fault) == f"--bundles {name}: is no name of a folder; wanted one in bundles/, such as segformer"
+
+
+def test_a_folder_without_bundles_and_an_output_that_is_a_file_are_told(tmp_path):
+    request = request_for(tmp_path, "a")
+    elsewhere = refused(type(request)(**{**vars(request), "source_dir": tmp_path / "elsewhere"}))
+    assert f"there is none in {tmp_path / 'elsewhere'}. Run this in the folder that holds them" in str(elsewhere)
+    (tmp_path / "out").write_text("")
+    assert "out is a file, wanted a folder for results" in str(refused(request))
+
+
+def test_one_failed_bundle_alone_names_no_table_of_scores_and_no_plot(tmp_path):
+    text = compare_bundles(request_for(tmp_path, "a"), Runner({}, {("a", "measuring"): "x"}))
+    assert text.startswith("# 1 bundle, ")
+    assert "by variant" not in text
+    assert "cost.png" not in text

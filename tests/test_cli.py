@@ -206,3 +206,10 @@ def test_a_pipe_that_nobody_reads_any_more_is_no_fault_to_talk_about():
     line = f"{sys.executable} -m monai_gi completion bash | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) in [("141\n", ""), ("0\n", "")]
+
+
+@pytest.mark.parametrize("text", ["-5", "0", "1e6", "many"])
+def test_a_pixel_budget_that_is_none_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        main([*shlex.split("index biopsy d --output o --colors c.yaml"), f"--max-pixels={text}"])
+    assert "wanted a whole number of 1 or more" in capsys.readouterr().err

@@ -54,6 +54,21 @@ def test_plain_and_tif_layouts_take_the_published_table(tmp_path, base, names):
     assert items[0]["image"] == str(tmp_path / base / names[0] / "25.tif")
 
 
+def test_kaggle_s_own_folder_takes_the_table_beside_it(root, monkeypatch):
+    expected = [item["group"] for item in index_cvc_clinicdb(root)]
+    assert [item["group"] for item in index_cvc_clinicdb(root / "PNG")] == expected
+    monkeypatch.chdir(root / "PNG")
+    assert [item["group"] for item in index_cvc_clinicdb(".")] == expected
+
+
+def test_frames_that_the_published_table_may_not_mean_are_told(root, caplog):
+    index_cvc_clinicdb(root)
+    assert caplog.text == ""
+    (root / "metadata.csv").unlink()
+    index_cvc_clinicdb(root)
+    assert "metadata.csv is not there: 24 frames are grouped by the published table" in caplog.text
+
+
 def test_png_come_before_tif(root):
     write_frames(root / "TIF", [1, 2], suffix=".tif")
     assert {item["image"][-4:] for item in index_cvc_clinicdb(root)} == {".png"}

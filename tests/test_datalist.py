@@ -233,6 +233,8 @@ def test_a_fold_is_for_validation_and_the_others_for_training(root: Path):
 def test_folds_that_are_not_there_are_named(root: Path, take, fold: int):
     with pytest.raises(DataError, match=rf"fold: {fold} asked for; the data list has the folds 0, 1, 2"):
         take(load_datalist(root, folds=3), fold)
+    with pytest.raises(DataError, match=rf"fold: {fold} asked for, of no items at all"):
+        take([], fold)
 
 
 def test_scans_join_their_slices(root: Path):

@@ -148,6 +148,17 @@ def test_a_broken_picture_does_not_keep_the_others_from_being_contoured(tmp_path
     assert {path.parent.name for path in (tmp_path / "out").rglob("result.json")} == {"a", "b"}
 
 
+def test_pictures_of_other_kinds_and_lost_links_are_not_passed_over_in_silence(tmp_path, bundle):
+    folder = write_frames(tmp_path / "in", a=drawn_frame())
+    Image.fromarray(drawn_frame()).save(folder / "b.bmp")
+    (folder / "c.png").symlink_to("gone.png")
+    with pytest.raises(
+        NotContouredError, match=r"2 problems:\s+\S*b\.bmp: is no PNG[\s\S]*c\.png: no such file"
+    ) as told:
+        ask(bundle, folder, tmp_path / "out", formats=("mask",))
+    assert [outcome.name for outcome in told.value.outcomes] == ["a"]
+
+
 def test_the_pixel_budget_of_the_request_holds(tmp_path, bundle):
     source = write_frames(tmp_path / "in", a=drawn_frame()) / "a.png"
     with pytest.raises(NotContouredError, match="over the budget of 1,000"):
@@ -265,3 +276,12 @@ def test_a_broken_record_of_an_earlier_run_is_told_with_its_repair(tmp_path, bun
         contour(request)
     assert contour(replace(request, overwrite=True))[0].status == "contoured"
     shutil.rmtree(outcome.folder)
+
+
+def test_a_frame_is_at_most_a_hundred_megapixels_unless_asked(tmp_path, bundle, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "monai_gi.frame_contouring.read_rgb", lambda path, max_pixels: seen.append(max_pixels) or drawn_frame()
+    )
+    ask(bundle, write_frames(tmp_path / "in", a=drawn_frame()) / "a.png", tmp_path / "out", formats=("mask",))
+    assert seen == [100_000_000]

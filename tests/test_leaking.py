@@ -112,7 +112,7 @@ def test_what_is_alike_at_a_glance_only_is_counted_but_is_no_near_duplicate(tmp_
 def test_another_folder_of_images_and_the_exit_code_of_the_command(tmp_path, capsys):
     write_list(tmp_path / "data", entries())
     datalist = (tmp_path / "data" / "datalist.json").rename(tmp_path / "moved.json")
-    with pytest.raises(DataErrors, match=r"6 problems:[\s\S]*a1\.png"):
+    with pytest.raises(DataError, match=r"6 of 6 images are gone: .*a1\.png.* Is the data set's folder right\?"):
         report_leaks(datalist)
     assert main(["leaks", str(datalist), "--dataset_dir", str(tmp_path / "data")]) == 1
     assert "b1 (sequence_b, fold 1)" in capsys.readouterr().out
@@ -171,11 +171,15 @@ def test_faults_are_told_at_once(tmp_path):
         ("{", "is no JSON"),
         ('{"training": []}', 'no list of items under "training"'),
         ('{"training": [{"label": "a"}]}', r"training\[0\] names no image"),
+        ('{"training": [{"image": "a.png"}], "test": 5}', 'no list of items under "test"'),
+        ('{"training": [{"image": "a.png"}], "validation": {"a": 1}}', 'no list of items under "validation"'),
         ('{"training": [{"image": "a.png"}, {"image": "b.png"}]}', "neither several folds nor several groups"),
         ('{"training": [{"image": "a.png", "fold": 0}]}', "neither several folds nor several groups"),
     ],
 )
 def test_a_list_that_can_not_be_compared_is_refused(tmp_path, content, match):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(scene(1)).save(tmp_path / name)
     (tmp_path / "list.json").write_text(content)
     with pytest.raises(DataError, match=match):
         report_leaks(tmp_path / "list.json")
@@ -185,6 +189,30 @@ def test_a_list_that_can_not_be_compared_is_refused(tmp_path, content, match):
 def test_numbers_out_of_range_are_refused(tmp_path, words):
     with pytest.raises(ValueError, match="wanted"):
         report_leaks(write_list(tmp_path, entries()), **words)
+
+
+def test_what_can_not_end_well_is_refused_before_images_are_read(tmp_path, monkeypatch):
+    datalist = write_list(tmp_path, entries())
+    monkeypatch.setattr("monai_gi.leaking.report.read_thumbnails", lambda *_, **__: pytest.fail("images were read"))
+    with pytest.raises(ValueError, match="threshold: 2, wanted a correlation above 0"):
+        report_leaks(datalist, threshold=2)
+    with pytest.raises(DataError, match=r"a1\.png is a file, wanted a folder for results"):
+        report_leaks(datalist, output=tmp_path / "a1.png")
+
+
+def test_one_file_in_two_folds_is_an_image_of_each(tmp_path):
+    datalist = write_list(tmp_path, [("a1.png", scene(1), "a", 0), ("a1.png", scene(1), "a", 1)])
+    report = report_leaks(datalist, output=tmp_path / "out")
+    assert report.leaking == 2
+    assert "2 images (100%), 1 pair\n" in report.text
+    assert "fold 0: 1 of 1 images\n  fold 1: 1 of 1 images" in report.text
+
+
+def test_a_picture_of_an_earlier_list_does_not_stay(tmp_path):
+    report_leaks(write_list(tmp_path / "leaking", entries()), output=tmp_path / "out")
+    report = report_leaks(write_list(tmp_path / "clean", entries()[:3]), threshold=0.999, output=tmp_path / "out")
+    assert "leaks.png" not in report.text
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["leaks.csv"]
 
 
 def test_the_worst_pairs_show_each_image_once_and_new_groups_first(tmp_path):

@@ -176,10 +176,13 @@ def test_names_of_slides_are_plain_and_unique(tmp_path):
     for name in ("a.png", "a.TIF", "b c.svs", ".hidden.png", "notes.txt"):
         (tmp_path / name).write_bytes(b"x")
     assert list(find_slides(tmp_path)) == ["a.TIF", "a.png", "b_c"]
+    (tmp_path / "b_c.svs").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"b c\.svs: and b_c\.svs would both get the folder b_c\.svs .* Rename one"):
+        find_slides(tmp_path)
     with pytest.raises(DataError, match="no such file or folder"):
         find_slides(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no slide lies directly in this folder; wanted \.tif"):
+    with pytest.raises(DataError, match=r"no slide lies directly in this folder; wanted \.bif"):
         find_slides(tmp_path / "empty")
 
 
@@ -214,3 +217,5 @@ def test_a_config_predicts_with_its_own_network(tmp_path, slide):
     )
     assert np.array_equal(tifffile.imread(outcome.folder / "labels.tif"), labels)
     assert json.loads((outcome.folder / "result.json").read_text())["made_by"]["bundle_name"] == "painted"
+    with pytest.raises(NotContouredError, match="over the budget of 1,000"):
+        predict_slides(path, ColorNetwork(), settings, tmp_path, weights=weights, name="painted", max_pixels=1000)

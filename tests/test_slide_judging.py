@@ -73,6 +73,33 @@ def test_predictions_are_kept_and_not_computed_twice(tmp_path):
     assert network.windows > 0
 
 
+def _share_of_one_process(rank, folder, items):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    network = ColorNetwork()
+    calls = []
+    network.register_forward_hook(lambda *call: calls.append(call))
+    judge_slides(items, network, SETTINGS, folder / "both", TABLE, device="cpu")
+    (folder / f"calls_{rank}").write_text(str(len(calls)))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_processes_share_the_slides_and_write_what_one_writes(tmp_path):
+    items, _ = items_of(tmp_path, count=3)
+    torch.multiprocessing.spawn(_share_of_one_process, args=(tmp_path, items), nprocs=2)
+    judge_slides(items, ColorNetwork(), SETTINGS, tmp_path / "alone", TABLE, device="cpu")
+    for name in ("slides.csv", "confusion.csv", "summary.json"):
+        assert (tmp_path / "both" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    first, second = (int((tmp_path / f"calls_{rank}").read_text()) for rank in (0, 1))
+    assert first == 2 * second, "two slides and one"
+
+
+def test_the_pixel_budget_reaches_slides_and_masks(tmp_path):
+    items, _ = items_of(tmp_path, count=1)
+    with pytest.raises(DataError, match="over the budget of 1,000"):
+        judge_slides(items, ColorNetwork(), SETTINGS, tmp_path / "out", TABLE, device="cpu", max_pixels=1000)
+
+
 def test_a_coarser_output_is_scored_at_its_own_level(tmp_path):
     items, _ = items_of(tmp_path, count=1)
     summary = judge_slides(items, ColorNetwork(), SETTINGS.replace(levels=(1,)), tmp_path, TABLE, device="cpu")

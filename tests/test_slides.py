@@ -95,6 +95,25 @@ def test_grey_and_palette_become_colours(tmp_path):
     assert (found[0] == 255).all()
 
 
+@pytest.mark.parametrize("kind", [{}, {"rowsperstrip": 30}, TILED, {"tile": (64, 48)}])
+def test_an_opaque_alpha_channel_is_dropped(tmp_path, kind):
+    opaque = np.full_like(PIXELS[..., :1], 255)
+    path = write_tiff(tmp_path / "slide.tif", np.dstack([PIXELS, opaque]), extrasamples=["unassalpha"], **kind)
+    assert np.array_equal(open_slide(path).read(0, 3, 5, 290, 390), PIXELS[3:293, 5:395])
+    grey = np.dstack([PIXELS[..., :1], opaque])
+    write_tiff(path, grey, photometric="minisblack", extrasamples=["unassalpha"], planarconfig="contig", **kind)
+    assert np.array_equal(open_slide(path).read(0, 3, 5, 290, 390)[..., 1], PIXELS[3:293, 5:395, 0])
+
+
+def test_an_opaque_alpha_channel_is_dropped_by_libtiff_too(tmp_path):
+    for mode in ("RGBA", "LA"):
+        picture = Image.fromarray(PIXELS).convert(mode)
+        picture.save(tmp_path / f"{mode}.tif", compression="tiff_lzw")
+        found = open_slide(tmp_path / f"{mode}.tif")
+        assert found.kind == "tiff"
+        assert np.array_equal(found.read(0, 3, 5, 290, 390), np.asarray(picture.convert("RGB"))[3:293, 5:395])
+
+
 def test_a_region_wholly_outside_is_white(tmp_path):
     slide = open_slide(write_tiff(tmp_path / "slide.tif", PIXELS, **TILED))
     for place in [(0, -50, 0, 50, 40), (0, 0, 403, 10, 10), (5, 1000, 1000, 3, 4)]:

@@ -95,8 +95,11 @@ def test_cmyk_and_alpha_are_refused(tmp_path):
     path = tmp_path / "slide.tif"
     write_tiff(path, four, photometric="separated", **TILED)
     assert "colours are stored as CMYK, wanted RGB" in message(path)
-    write_tiff(path, four, extrasamples=["unassalpha"], **TILED)
-    assert "4 samples a pixel, wanted 3; save it without an alpha channel" in message(path)
+    for options in (TILED, {}, {"tile": (64, 48)}):
+        write_tiff(path, four, extrasamples=["unassalpha"], **options)
+        assert "level 0 has pixels to be seen through (alpha)" in message(path)
+    write_tiff(path, np.dstack([four, four[..., :1]]), extrasamples=["unassalpha"] * 2, **TILED)
+    assert "5 samples a pixel, wanted 3; save it without an alpha channel" in message(path)
     Image.fromarray(four, mode=None).save(tmp_path / "slide.png")
     assert "can be seen through (alpha)" in message(tmp_path / "slide.png")
 

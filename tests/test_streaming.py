@@ -136,8 +136,20 @@ def test_blocks_of_a_band_lie_side_by_side_and_cover_it():
         for block in band.blocks:
             assert (block.top, block.left) == (band.top, column)
             assert block.probabilities.shape[:2] == (4, band.bottom - band.top)
+            assert np.array_equal(block.labels, labels_of(block.probabilities))
             column += block.probabilities.shape[2]
         assert column == 143
+
+
+def test_one_window_at_a_time_is_the_choice_on_a_cpu_only():
+    assert settings(sw_batch_size=None).batch_on(torch.device("cpu")) == 1
+    assert settings(sw_batch_size=None).batch_on(torch.device("cuda")) == 4
+    assert settings(sw_batch_size=3).batch_on(torch.device("cpu")) == 3
+    network = WindowedNetwork()
+    sizes = []
+    network.register_forward_hook(lambda module, inputs, logits: sizes.append(len(inputs[0])))
+    list(stream_bands(ArraySlide(drawn_image(60, 143)), network, settings(sw_batch_size=None)))
+    assert set(sizes) == {1}
 
 
 def test_labels_are_the_likeliest_class_and_the_first_of_equal_ones():
@@ -205,7 +217,7 @@ def test_settings_come_from_the_config_and_the_rest_has_defaults():
         ({"levels": (2, 0)}, r"levels: \(2, 0\), wanted at least one, ascending"),
         ({"levels": ()}, r"levels: \(\), wanted at least one"),
         ({"overlap": 1.0}, "overlap: 1.0, wanted at least 0 and below 1"),
-        ({"sw_batch_size": 0}, "sw_batch_size: 0, wanted 1 or more"),
+        ({"sw_batch_size": 0}, "sw_batch_size: 0, wanted 1 or more, or null"),
         ({"classes": ("a", "a")}, "classes: .* wanted 2 to 255 different names"),
         ({"mode": "mean"}, "mode: 'mean', wanted 'gaussian' or 'constant'"),
         ({"flips": ("sideways",)}, "flips: .*sideways"),

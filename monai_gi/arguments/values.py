@@ -40,6 +40,23 @@ def organ_names(text: str) -> tuple[str, str]:
     return organ, name
 
 
+def positive(text: str) -> int:
+    """A whole number of 1 or more.
+
+    Args:
+        text: as on the command line.
+
+    Returns:
+        The number.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, wanted a whole number of 1 or more")
+    return int(text)
+
+
 def bundle_setting(text: str) -> tuple[str | None, str, str]:
     """`segformer:batch_size=8`, or `batch_size=8` for all bundles.
 

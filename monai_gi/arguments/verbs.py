@@ -4,6 +4,8 @@ import argparse
 from textwrap import fill
 from typing import TypeAlias
 
+from monai_gi.arguments.values import positive
+
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _WIDTH = 78
 
@@ -62,7 +64,8 @@ def add_max_pixels(verb: argparse.ArgumentParser) -> None:
     """
     verb.add_argument(
         "--max-pixels",
-        type=int,
+        type=positive,
         metavar="N",
-        help="largest picture that is decoded whole, default 1,000,000,000; tiled files are read in parts at any size",
+        help="largest picture that is decoded whole, default 100,000,000 for frames and 1,000,000,000 for slides; tiled "
+        "files are read in parts at any size",
     )

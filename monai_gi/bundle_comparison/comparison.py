@@ -8,7 +8,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from tqdm import tqdm
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.bundle_comparison.request import ComparisonRequest, check_request, parse_budget
-from monai_gi.bundle_comparison.rows import DONE, Row, read_row
+from monai_gi.bundle_comparison.rows import DONE, Row, ranked, read_row
 from monai_gi.bundle_comparison.steps import Runner, run_step, steps_of
 from monai_gi.bundle_comparison.tables import COST_PNG, TABLE_CSV, write_tables
 from monai_gi.errors import DataError
+from monai_gi.report import REPORT_HTML, write_report
 
 RECORD = "comparison.json"
 
@@ -50,7 +51,21 @@ def compare_bundles(request: ComparisonRequest, run: Runner = run_step) -> str:
         for name in request.bundles:
             rows.append(records[name].get("row") or _compare_one(request, name, run, progress))
             text = write_tables(rows, request)
-    return f"{text}\n{request.output}: {TABLE_CSV}, {COST_PNG} and a folder a bundle with its logs"
+    no_report = _write_report(request, rows)
+    names = [TABLE_CSV, *(name for name in (COST_PNG, REPORT_HTML) if (request.output / name).is_file())]
+    return f"{text}\n{request.output}: {', '.join(names)} and a folder a bundle with its logs{no_report}"
+
+
+def _write_report(request: ComparisonRequest, rows: Sequence[Row]) -> str:
+    """One page about all bundles that were judged, the best first; says why where there is none."""
+    (request.output / REPORT_HTML).unlink(missing_ok=True)  # of an earlier run over other bundles
+    done = [request.output / row["bundle"] for row in ranked(rows) if row["status"] == DONE]
+    try:
+        if done:
+            write_report(done, request.output / REPORT_HTML)
+    except DataError as error:  # the table stands without it
+        return f"\nNo {REPORT_HTML}: {error}"
+    return ""
 
 
 def _compare_one(request: ComparisonRequest, name: str, run: Runner, progress: "_Progress") -> Row:

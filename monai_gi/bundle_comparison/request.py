@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from monai_gi.config_ids import is_known, unknown_id
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.outcomes import check_folder
+from monai_gi.sharing.manifest import sha256_of
 
 _MINUTES = {"s": 1 / 60, "m": 1, "min": 1, "h": 60}
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|epochs?)")
-_CONFIGS = ("train.json", "evaluate.json")
+CONFIGS = ("train.json", "evaluate.json")
 
 
 class Budget(NamedTuple):
@@ -108,6 +111,7 @@ class ComparisonRequest:
             "seed": self.seed,
             "device": self.device,
             "settings": self.settings_of(bundle),
+            "configs": {file: sha256_of(self.source_dir / bundle / file)[:16] for file in CONFIGS},
         }
 
 
@@ -118,7 +122,8 @@ def check_request(request: ComparisonRequest) -> None:
         request: as asked for.
 
     Raises:
-        DataError: names every bundle or setting that can not be used, or a missing data set.
+        DataError: names every bundle or setting that can not be used, a missing data set, or an output that can be
+            no folder.
         ValueError: no bundle, one twice, or a budget that is none.
     """
     parse_budget(request.budget)
@@ -127,7 +132,7 @@ def check_request(request: ComparisonRequest) -> None:
     twice = sorted({name for name in request.bundles if request.bundles.count(name) > 1})
     if twice:
         raise ValueError(f"bundles: {', '.join(twice)} more than once; each is trained once")
-    faults = [fault for name in request.bundles for fault in _bundle_faults(request.source_dir, name)]
+    faults = [fault for name in request.bundles for fault in _bundle_faults(request, name)]
     faults += [
         DataError(f"--set {bundle}:{key}", f"{bundle} is not compared here; there are {', '.join(request.bundles)}")
         for bundle, key, _ in request.settings
@@ -139,6 +144,7 @@ def check_request(request: ComparisonRequest) -> None:
         raise faults[0]
     if faults:
         raise DataErrors("compare-bundles", faults)
+    check_folder(request.output)
 
 
 def config_of(folder: Path, file: str) -> Mapping[str, Any]:
@@ -163,17 +169,27 @@ def config_of(folder: Path, file: str) -> Mapping[str, Any]:
         raise DataError(path, f"not JSON ({error}); run monai-gi render-bundles") from error
 
 
-def _bundle_faults(source_dir: Path, name: str) -> list[DataError]:
-    folder = source_dir / name
+def _bundle_faults(request: ComparisonRequest, name: str) -> list[DataError]:
+    """What keeps a bundle from being compared."""
+    if name in (".", "..") or name != Path(name).name:  # else its run would lie outside the output folder
+        return [DataError(f"--bundles {name}", "is no name of a folder; wanted one in bundles/, such as segformer")]
+    source_dir, folder = request.source_dir, request.source_dir / name
     if not (folder / "train.json").is_file():
         there = sorted(path.parent.name for path in source_dir.glob("*/train.json"))
         near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there) or 'none'}."
-        return [DataError(folder, f"no such bundle; {hint}")]
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)}."
+        nowhere = f"there is none in {source_dir.absolute()}. Run this in the folder that holds them"
+        return [DataError(folder, f"no such bundle; {hint if there else nowhere}")]
     try:
-        kinds = {config_of(folder, file).get("input", "slices") for file in (*_CONFIGS, "inference.json")}
+        configs = {file: config_of(folder, file) for file in (*CONFIGS, "inference.json")}
     except DataError as fault:
         return [fault]
+    kinds = {config.get("input", "slices") for config in configs.values()}
     if kinds != {"slices"}:
-        return [DataError(folder, f"is a bundle for {', '.join(sorted(kinds - {'slices'}))}; only bundles for scans")]
-    return []
+        return [
+            DataError(
+                folder, f"is a bundle for {', '.join(sorted(kinds - {'slices'}))}; only those for scans are compared"
+            )
+        ]
+    unknown = [key for key in request.settings_of(name) if not any(is_known(key, configs[file]) for file in CONFIGS)]
+    return [DataError(f"--set {key}", f"{name} {unknown_id(key, configs[CONFIGS[0]])}") for key in unknown]

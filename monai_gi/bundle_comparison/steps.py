@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_gi.atomic_file import write_whole
-from monai_gi.bundle_comparison.request import ComparisonRequest, config_of, parse_budget
+from monai_gi.bundle_comparison.request import CONFIGS, ComparisonRequest, config_of, parse_budget
+from monai_gi.config_ids import is_known
 
 MEASURING, TRAINING, EVALUATING = "measuring", "training", "evaluating"
 NETWORK_COST_FILE = "network_cost.json"
@@ -54,13 +55,16 @@ def steps_of(request: ComparisonRequest, bundle: str) -> list[Step]:
         Three steps; each can be run again, and training goes on where it stopped.
     """
     folder, output = request.source_dir / bundle, request.output / bundle
-    configs = {file: config_of(folder, file) for file in ("train.json", "evaluate.json")}
+    configs = {file: config_of(folder, file) for file in CONFIGS}
     places = {"dataset_dir": request.dataset_dir, "output_dir": output}
     data: dict[str, Any] = {"folds": request.folds, "fold": request.fold, "seed": request.seed}
     data |= {} if request.device == "auto" else {"device": request.device}
     wanted = request.settings_of(bundle)
-    judged = {**places, **data, **{key: text for key, text in wanted.items() if knows(configs["evaluate.json"], key)}}
-    trained = {**places, **data, **_length(request.budget), "resume": True, **wanted}
+    known = {
+        file: {key: text for key, text in wanted.items() if is_known(key, config)} for file, config in configs.items()
+    }
+    judged = {**places, **data, **known["evaluate.json"]}
+    trained = {**places, **data, **_length(request.budget), "resume": True, **known["train.json"]}
     evaluate = folder / "evaluate.json"
     files = {MEASURING: str([str(evaluate), str(_measuring_config(output))]), TRAINING: str(folder / "train.json")}
     words = {MEASURING: judged, TRAINING: trained, EVALUATING: judged}
@@ -68,23 +72,6 @@ def steps_of(request: ComparisonRequest, bundle: str) -> list[Step]:
         Step(bundle, name, _command(name, files.get(name, str(evaluate)), words[name]), output / f"{name}.log")
         for name in words
     ]
-
-
-def knows(config: Mapping[str, Any], key: str) -> bool:
-    """Whether a config has an id, or a component that takes it as an argument.
-
-    Args:
-        config: as it stands in the file.
-        key: with `#` between names.
-
-    Returns:
-        True where monai.bundle can set it.
-    """
-    node: Any = config
-    *parents, last = key.split("#")
-    for name in parents:
-        node = node.get(name) if isinstance(node, Mapping) else None
-    return isinstance(node, Mapping) and (last in node or bool(parents and "_target_" in node))
 
 
 def run_step(step: Step, tell: Callable[[str], None]) -> str | None:

@@ -75,11 +75,12 @@ def as_markdown(rows: Sequence[Row], request: ComparisonRequest) -> str:
         Markdown.
     """
     variants = [_number(f"contest_{variant}", variant, ".3f") for variant in VARIANTS]
+    scored = [row for row in rows if row["score"] is not None]
     parts = [
         _heading(rows, request),
         _table(rows, _COLUMNS),
-        "Contest score by variant:",
-        _table([row for row in rows if row["score"] is not None], [_COLUMNS[0], *variants]),
+        "Contest score by variant:" if scored else "",
+        _table(scored, [_COLUMNS[0], *variants]),
         "\n".join(f"- {note}" for note in _notes(rows)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -166,9 +167,9 @@ def _heading(rows: Sequence[Row], request: ComparisonRequest) -> str:
     counts = next((f" ({row['cases']} case(s), {row['scans']} scan(s))" for row in rows if row["cases"]), "")
     device = next((row["device"] for row in rows if row["device"]), request.device)
     return (
-        f"# {len(rows)} bundles, {_budget_in_words(request.budget)} of training each\n\n"
-        f"Judged on fold {request.fold} of {request.folds} of {request.dataset_dir.name}{counts}; "
-        f"seed {request.seed}, device {device}."
+        f"# {len(rows)} bundle{'' if len(rows) == 1 else 's'}, {_budget_in_words(request.budget)} of training each\n\n"
+        f"Judged on fold {request.fold} of {request.dataset_dir.resolve().name}{counts}; "
+        f"{request.folds} folds where the data have none yet, seed {request.seed}, device {device}."
     )
 
 

@@ -12,14 +12,11 @@ from tqdm import tqdm
 
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.pictures import DEFAULT_MAX_PIXELS
-from monai_gi.slides import Slide, open_slide
+from monai_gi.slides import SUFFIXES, Slide, open_slide
 from monai_gi.slides.labels import open_label_store
 from monai_gi.slides.opening import Handle
 
 IMAGES, MASKS = "images", "masks"
-SUFFIXES = (".bif", ".btf", ".dcm", ".jpeg", ".jpg", ".mrxs", ".ndpi", ".png", ".scn", ".svs", ".tf8", ".tif", ".tiff")
-"""Of images and label maps; other files, such as annotations, are passed over."""
-
 _NAMED = 3
 _HOW_TO_GET_IT = (
     "Give the folder that holds `images` and `masks`. Or draw a phantom: `monai-gi phantom biopsy DIR`,"

@@ -5,11 +5,12 @@ Layouts: Kaggle's (`PNG/` and `TIF/`, each with `Original` and `Ground Truth`, b
 Source: Bernal et al., Comput Med Imaging Graph 43 (2015); https://polyp.grand-challenge.org/CVCClinicDB/
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from monai_gi.datasets.cvc_frames import published_sequence
+from monai_gi.datasets.cvc_frames import LAST_FRAMES, published_sequence
 from monai_gi.datasets.cvc_protocols import deal_out, frames_report
 from monai_gi.datasets.cvc_sequences import METADATA, read_sequences
 from monai_gi.datasets.datalist_files import write_datalist
@@ -17,6 +18,8 @@ from monai_gi.datasets.scan_folders import number_ranges
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.labels import POLYP_NAMES
 from monai_gi.pictures import picture_header, require_readable
+
+logger = logging.getLogger(__name__)
 
 CVC_CLINICDB = {
     "name": "CVC-ClinicDB",
@@ -26,7 +29,7 @@ CVC_CLINICDB = {
     "modality": {"0": "endoscopy"},
     "labels": {"0": "background", **{str(index): name for index, name in enumerate(POLYP_NAMES, 1)}},
 }
-SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 _IMAGES, _MASKS = ("original", "originals", "images"), ("ground truth", "ground_truth", "groundtruth", "masks")
 _LAYOUTS = ("png", "", "tif", "tiff")
 _HOW_TO_GET_IT = (
@@ -56,7 +59,8 @@ def index_cvc_clinicdb(root: str | Path) -> list[dict[str, Any]]:
 
     Returns:
         Items `{"id": "cvc_0007", "group": "sequence_03", "image": path, "label": path of the mask, "size": [H, W]}`,
-        sorted by frame. The sequences are those of metadata.csv, or without it those of the published table.
+        sorted by frame. The sequences are those of metadata.csv, or without it those of the published table (logged
+        where the frames are not all 612 of it: it says nothing about frames of others).
 
     Raises:
         DataError: the folder is missing or holds no such frames.
@@ -165,7 +169,7 @@ def _partner_faults(
 
 def _sequences(root: Path, images: Mapping[int, Path], faults: list[DataError]) -> dict[int, str]:
     """The group of each frame."""
-    table = root / METADATA
+    table = _table_of(root)
     if table.is_file():
         try:
             return read_sequences(table, images.keys())
@@ -177,7 +181,17 @@ def _sequences(root: Path, images: Mapping[int, Path], faults: list[DataError]) 
     if unknown:
         problem = f"is not there, and frame {number_ranges(unknown)} is not in the published table (1-612)"
         faults.append(DataError(table, f"{problem}; wanted rows of frame_id, sequence_id"))
+    elif len(found) < LAST_FRAMES[-1]:
+        text = "is not there: %d frames are grouped by the published table, which holds for CVC-ClinicDB's own only"
+        logger.warning(f"%s {text}", table, len(found))
     return {frame: f"sequence_{sequence:02d}" for frame, sequence in found.items() if sequence is not None}
+
+
+def _table_of(root: Path) -> Path:
+    """metadata.csv in the folder, or beside it where the folder is Kaggle's `PNG` or `TIF` itself."""
+    beside = root.absolute().parent / METADATA
+    is_layout = root.absolute().name.lower() in _LAYOUTS
+    return beside if is_layout and not (root / METADATA).is_file() and beside.is_file() else root / METADATA
 
 
 def _size(image: Path, mask: Path, faults: list[DataError]) -> list[int]:

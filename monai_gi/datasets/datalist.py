@@ -191,5 +191,7 @@ def _require_keys(path: Path, items: Sequence[dict[str, Any]]) -> None:
 
 def _require_fold(items: Iterable[dict[str, Any]], fold: int) -> None:
     folds = sorted({item["fold"] for item in items})
+    if not folds:
+        raise DataError("fold", f"{fold} asked for, of no items at all; wanted a part of the data list that has some")
     if fold not in folds:
         raise DataError("fold", f"{fold} asked for; the data list has the folds {', '.join(map(str, folds))}")

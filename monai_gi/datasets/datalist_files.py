@@ -118,11 +118,21 @@ def with_joined_paths(path: Path, items: Sequence[dict[str, Any]], root: str | P
         DataError: files are gone.
     """
     joined = [{**item, **{key: str(Path(root, item[key])) for key in _path_keys(item)}} for item in items]
-    _require_files(path, [Path(item[key]) for item in joined for key in _path_keys(item)], repair)
+    require_files(path, [Path(item[key]) for item in joined for key in _path_keys(item)], repair)
     return joined
 
 
-def _require_files(path: Path, files: Sequence[Path], repair: str) -> None:
+def require_files(path: Path, files: Sequence[Path], repair: str) -> None:
+    """Refuse a datalist whose files are not where it says.
+
+    Args:
+        path: the datalist, for the error.
+        files: joined with the data set's folder.
+        repair: what to do where files are gone, for the error.
+
+    Raises:
+        DataError: files are gone.
+    """
     # One listing a folder: asking for every file by itself is slow over a network.
     folders = {file.parent for file in files}
     present = {file for folder in folders if folder.is_dir() for file in folder.iterdir()}

@@ -83,7 +83,8 @@ def _stamp(path: str | Path, item: Mapping[str, Any]) -> list[int]:
     try:
         status = Path(path).stat()
     except OSError as error:
-        raise DataError(path, f"cannot be read ({error.strerror}), item {item.get('id', path)} names it") from error
+        problem = f"cannot be read ({error.strerror}), item {item.get('id', path)} names it; index the data again"
+        raise DataError(path, problem) from error
     return [status.st_size, status.st_mtime_ns]
 
 
@@ -239,7 +240,8 @@ def _build_one(scan: ScanToBuild, transform: Callable[[Any], Any], bar: tqdm, st
     try:
         write_scan(scan.folder, len(scan.items), slices())
     except OSError as error:
-        raise DataError(scan.folder, f"cannot be written ({error.strerror})") from error
+        problem = f"cannot be written ({error.strerror}); make room there, or name another folder (--cache_dir)"
+        raise DataError(scan.folder, problem) from error
 
 
 def _check_space(cache_dir: Path, scans: Sequence[ScanToBuild], transform: Callable[[Any], Any]) -> None:

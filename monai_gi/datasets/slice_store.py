@@ -198,7 +198,8 @@ def _numbers(scan: str, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Slice numbers of a scan's items, once it is sure that no slice is there twice or left out."""
     numbers = np.array([item.get("slice", 0) for item in items])
     if np.any(np.diff(numbers) == 0):
-        raise DataError(scan, f"slice {numbers[:-1][np.diff(numbers) == 0][0]} stands twice in the list")
+        twice = numbers[:-1][np.diff(numbers) == 0][0]
+        raise DataError(scan, f"slice {twice} stands twice in the list; index the data again")
     path = items[0]["image"]
     if _is_of_a_scan(items[0]) and isinstance(path, str | Path) and parse_slice_name(Path(path).name):
         there = len(list_slices(Path(path).parent).numbers)

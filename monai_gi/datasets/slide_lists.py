@@ -19,7 +19,12 @@ _REPAIR = "`monai-gi index biopsy DATASET_DIR --colors colors.yaml`"
 
 
 def load_slides(
-    dataset_dir: str | Path, datalist: str | Path | None = None, *, folds: int = 5, seed: int = 0
+    dataset_dir: str | Path,
+    datalist: str | Path | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    max_pixels: int | None = None,
 ) -> list[dict[str, Any]]:
     """Load slides with folds: from a datalist where there is one, else by indexing the folder now.
 
@@ -28,6 +33,7 @@ def load_slides(
         datalist: a file of `monai-gi index biopsy`; without it `<dataset_dir>/datalist.json` where present.
         folds: how many to deal out when indexing now; a datalist keeps its own. Fewer groups give fewer folds (logged).
         seed: of the dealing; a datalist keeps its own.
+        max_pixels: budget of a picture that has to be decoded whole, when indexing now; None for the default.
 
     Returns:
         Items `{"id", "group", "image", "label", "size", "mpp", "fold"}`, paths joined with `dataset_dir`.
@@ -39,7 +45,7 @@ def load_slides(
     root = Path(dataset_dir)
     path = _datalist_path(root, datalist)
     if path is None:
-        items = index_slides(root)
+        items = index_slides(root, max_pixels=max_pixels)
         logger.info("Indexed %d slides in %s", len(items), root)
         return deal_slides(items, folds, seed)
     content = read_datalist(path, f"{_REPAIR[:-1]} --output FILE` writes a good one")

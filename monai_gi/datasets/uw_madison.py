@@ -104,7 +104,9 @@ def index_scans(folder: str | Path) -> list[dict[str, Any]]:
         )
     faults = [fault for _, scan_faults in found for fault in scan_faults]
     names = Counter(images[0].scan for images, _ in found if images)
-    faults += [DataError(folder, f"{count} folders are called {scan}") for scan, count in names.items() if count > 1]
+    doubled = {scan: count for scan, count in names.items() if count > 1}
+    repair = "rename or remove all but one"
+    faults += [DataError(folder, f"{count} folders are called {scan}; {repair}") for scan, count in doubled.items()]
     if faults:
         raise DataErrors(folder, faults)
     return [_scan_item(images) for images, _ in found]

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from monai_gi.datasets.datalist_files import read_datalist
+from monai_gi.datasets.datalist_files import read_datalist, require_files
 from monai_gi.errors import DataError
 
 PARTS = ("training", "validation", "test")
+_WANTED, _REPAIR = "a MONAI datalist is wanted", "`monai-gi index`"
 
 
 class ListedImage(NamedTuple):
@@ -65,19 +66,22 @@ def list_images(datalist: Path, dataset_dir: Path) -> Listed:
         Its images.
 
     Raises:
-        DataError: it can not be read, an item names no image, or there is nothing to keep apart.
+        DataError: it can not be read, an item names no image, images are gone, or there is nothing to keep apart.
     """
-    content = read_datalist(datalist, "a MONAI datalist is wanted, as `monai-gi index` writes it")
+    content = read_datalist(datalist, f"{_WANTED}, as {_REPAIR} writes it")
     images = []
     for key in PARTS:
-        for position, item in enumerate(content.get(key) or []):
-            images.append(_image(datalist, dataset_dir, key, position, item))
+        items = content.get(key) or []
+        if not isinstance(items, list):
+            raise DataError(datalist, f'no list of items under "{key}"; {_WANTED}, as {_REPAIR} writes it')
+        images += [_image(datalist, dataset_dir, key, position, item) for position, item in enumerate(items)]
+    require_files(datalist, [image.path for image in images], _REPAIR)
     if len({image.part for image in images}) > 1:
         return Listed(tuple(images), "colors" in content, "folds")
     if len({image.group for image in images}) > 1:
         return Listed(tuple(images), "colors" in content, "groups")
     problem = "has neither several folds nor several groups, so that nothing can leak from one to another"
-    raise DataError(datalist, f"{problem}. Deal its items into folds first, with `monai-gi index`")
+    raise DataError(datalist, f"{problem}. Deal its items into folds first, with {_REPAIR}")
 
 
 def _image(datalist: Path, root: Path, key: str, position: int, item: Any) -> ListedImage:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,8 @@ from tqdm import tqdm
 from monai_gi.atomic_file import write_whole
 from monai_gi.leaking.images import read_image, read_thumbnails, shown
 from monai_gi.leaking.items import Listed, ListedImage, list_images
-from monai_gi.near_duplicates import Progress, detail_correlations, nearest_across, unit_vectors
-from monai_gi.outcomes import pace
+from monai_gi.near_duplicates import Progress, detail_correlations, nearest_across, require_threshold, unit_vectors
+from monai_gi.outcomes import check_folder, pace
 from monai_gi.plots import contact_sheet
 from monai_gi.writers.overlay import write_png
 
@@ -91,20 +91,24 @@ def report_leaks(
         The report.
 
     Raises:
-        DataError: the datalist or images can not be read, or nothing is dealt out.
+        DataError: the datalist or images can not be read, nothing is dealt out, or `output` can be no folder.
         ValueError: a number is out of its range.
     """
     if not 0 <= detail <= 1 or worst < 1:
         raise ValueError(f"detail {detail}, worst {worst}: wanted 0 to 1, and 1 or more")
+    require_threshold(threshold)
+    if output is not None:
+        check_folder(Path(output))
     datalist = Path(datalist)
     listed = list_images(datalist, datalist.parent if dataset_dir is None else Path(dataset_dir))
     candidates, alike, compared = _compare(listed, threshold)
     pairs = tuple(pair for pair in candidates if pair.detail >= detail)
-    leaking = {image.path for pair in pairs for image in (pair.a, pair.b)}
+    leaking = {image for pair in pairs for image in (pair.a, pair.b)}
     shown_pairs = spread(candidates, worst)
     text = _text(datalist, listed, pairs, f"{alike:,} of {compared:,}", threshold=threshold, detail=detail)
     if output is not None:
         write_whole(Path(output) / TABLE, _table(pairs))
+        (Path(output) / PICTURE).unlink(missing_ok=True)  # of another list, where nothing is drawn now
         if shown_pairs:
             write_png(Path(output) / PICTURE, draw(shown_pairs, detail, is_slide=listed.are_slides))
         text += f"\nWritten to {output}: {TABLE}" + (f", {PICTURE}" if shown_pairs else "")
@@ -144,15 +148,15 @@ def spread(pairs: Sequence[LeakPair], most: int) -> list[LeakPair]:
     """
     chosen: list[int] = []
     for repeats in (False, True):
-        images = {image.path for number in chosen for image in pairs[number][:2]}
+        images = {image for number in chosen for image in pairs[number][:2]}
         groups = {frozenset((pairs[number].a.group, pairs[number].b.group)) for number in chosen}
         for number, pair in enumerate(pairs):
             both = frozenset((pair.a.group, pair.b.group))
             if len(chosen) == most:
                 break
-            if images.isdisjoint((pair.a.path, pair.b.path)) and (repeats or both not in groups):
+            if images.isdisjoint((pair.a, pair.b)) and (repeats or both not in groups):
                 chosen.append(number)
-                images |= {pair.a.path, pair.b.path}
+                images |= {pair.a, pair.b}
                 groups.add(both)
     return [pairs[number] for number in sorted(chosen)]
 
@@ -199,7 +203,7 @@ def _text(
     datalist: Path, listed: Listed, pairs: Sequence[LeakPair], alike: str, *, threshold: float, detail: float
 ) -> str:
     """The report to print: counts, parts, worst pairs, what to do."""
-    leaking = {image.path: image for pair in pairs for image in (pair.a, pair.b)}
+    leaking = {image for pair in pairs for image in (pair.a, pair.b)}
     total = len(listed.images)
     other = "fold" if listed.parts_are == "folds" else "group"
     lines = [
@@ -210,14 +214,14 @@ def _text(
         f"near-duplicates agree in their detail, too (from {detail:g} on)",
     ]
     if listed.parts_are == "folds":
-        lines += _by_part(listed, list(leaking.values()))
+        lines += _by_part(listed, leaking)
     for pair in spread(pairs, _LISTED):
         names = " - ".join(f"{one.name} ({', '.join(filter(None, (one.group, one.part)))})" for one in pair[:2])
         lines.append(f"  {pair.correlation:.3f}, detail {pair.detail:.3f}: {names}")
     return "\n".join([*lines, *_advice(listed, pairs)])
 
 
-def _by_part(listed: Listed, leaking: Sequence[ListedImage]) -> list[str]:
+def _by_part(listed: Listed, leaking: Iterable[ListedImage]) -> list[str]:
     images, found = (Counter(image.part for image in group) for group in (listed.images, leaking))
     return [f"  {part}: {found[part]} of {count} images" for part, count in sorted(images.items())]
 

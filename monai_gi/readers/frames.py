@@ -11,6 +11,9 @@ from monai_gi.pictures import picture_header
 from monai_gi.readers.sources import plain_name
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+OTHER_PICTURES = (".bmp", ".gif", ".webp", ".jp2", ".heic")
+"""Not read, so they are listed to be refused by name, not to be missed."""
+
 GREY_MODES = ("1", "L", "LA", "I;16", "I;16B", "I")
 
 
@@ -28,7 +31,7 @@ class Frame:
 
 
 def find_frames(path: str | Path) -> list[Frame]:
-    """List pictures by their content, and those that are none any more by their names.
+    """List pictures by their content, and by their names those that are broken, of another kind or lost links.
 
     Args:
         path: a picture, or a folder with pictures directly in it; names that begin with a dot are passed over.
@@ -50,9 +53,10 @@ def find_frames(path: str | Path) -> list[Frame]:
 
 
 def _is_frame(file: Path) -> bool:
-    if file.name.startswith(".") or not file.is_file():
+    is_lost = file.is_symlink() and not file.exists()
+    if file.name.startswith(".") or not (file.is_file() or is_lost):
         return False
-    return file.suffix.lower() in SUFFIXES or _mode(file) is not None
+    return file.suffix.lower() in (*SUFFIXES, *OTHER_PICTURES) or _mode(file) is not None
 
 
 def is_grey(file: Path) -> bool:

@@ -129,7 +129,8 @@ def file_kind(path: Path) -> str:
         with path.open("rb") as file:
             start = file.read(_START_BYTES)
     except OSError as error:
-        raise DataError(path, f"can not be read: {error.strerror}") from error
+        problem = f"can not be read: {error.strerror}; ask for the right to read it, or move it away"
+        raise DataError(path, problem) from error
     if start[_DICOM_MARK] == b"DICM":
         return "dicom"
     if is_nifti(start):

@@ -187,7 +187,9 @@ def _opened(path: Path) -> Iterator[nib.Nifti1Image]:
             file.seek(0)
             kind = _class_of(start)
             if kind is None:
-                raise DataError(path, "is no NIfTI file with its voxels in it (magic n+1 or n+2)")
+                raise DataError(
+                    path, "is no NIfTI file with its voxels in it (magic n+1 or n+2); wanted .nii or .nii.gz"
+                )
             stream: IOBase = gzip.GzipFile(fileobj=file) if start.startswith(_GZIP) else file
             yield kind.from_stream(stream)
     except (OSError, EOFError, ValueError, zlib.error, nib.spatialimages.HeaderDataError) as error:
@@ -201,7 +203,7 @@ def _values(path: Path, image: nib.Nifti1Image) -> np.ndarray:
         raise DataError(path, f"holds {kind}, wanted one grey value a voxel")
     values = np.asarray(image.dataobj)
     if values.size == 0:
-        raise DataError(path, f"holds no voxels: {_size(values.shape)}")
+        raise DataError(path, f"holds no voxels: {_size(values.shape)}; export it again")
     return values
 
 

@@ -2,11 +2,13 @@
 
 from monai_gi.slides.color_table import ColorTable, parse_color_table, read_color_table
 from monai_gi.slides.labels import LabelSlide, open_label
+from monai_gi.slides.opening import SUFFIXES
 from monai_gi.slides.slide import Slide, open_slide
 from monai_gi.slides.stacking import read_stack
 from monai_gi.slides.tissue import TissueMap, find_tissue
 
 __all__ = [
+    "SUFFIXES",
     "ColorTable",
     "LabelSlide",
     "Slide",

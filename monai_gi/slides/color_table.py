@@ -100,7 +100,8 @@ def read_color_table(path: str | Path) -> ColorTable:
     except OSError as error:
         raise DataError(path, f"can not be opened ({error.strerror}); the table of colours is wanted") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(path, f"is no YAML ({' '.join(str(error).split())})") from error
+        example = "`monai-gi phantom biopsy DIR` writes one to compare with"
+        raise DataError(path, f"is no YAML ({' '.join(str(error).split())}); {example}") from error
     return parse_color_table(content, path)
 
 

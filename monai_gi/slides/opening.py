@@ -16,6 +16,12 @@ from monai_gi.slides.tiff_store import TiffStore, Unsuitable
 
 Opener = Callable[[Path, int], Store]
 
+SUFFIXES = (
+    *(".bif", ".btf", ".dcm", ".mrxs", ".ndpi", ".scn", ".svs", ".svslide", ".tf8", ".tif", ".tiff", ".vms", ".vmu"),
+    *(".jpeg", ".jpg", ".png"),
+)
+"""Of slides and label maps in a folder; a file that is named by itself may have any."""
+
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _LONGEST_START = 8

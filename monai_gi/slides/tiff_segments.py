@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import TiffImagePlugin
 
+from monai_gi.slides.tiff_tags import has_alpha
+
 _NONE, _DEFLATE, _OLD_DEFLATE, _JPEG = 1, 8, 32946, 7
 _BY_TIFFFILE = (_NONE, _DEFLATE, _OLD_DEFLATE)
 _SHORT, _LONG, _BYTES = 3, 4, 7
 _TYPE_SIZE = {_SHORT: 2, _LONG: 4, _BYTES: 1}
 _GREY, _RGB, _YCBCR = 1, 2, 6
+_STRAIGHT_ALPHA = 2
 _HEADER_BYTES, _ENTRY_BYTES, _INLINE_BYTES = 8, 12, 4
 
 BROKEN = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, struct.error, zlib.error, RuntimeError)
@@ -30,14 +33,21 @@ class Coding(NamedTuple):
     Attributes:
         page: of tifffile.
         compression: number of the TIFF tag.
-        samples: a pixel.
+        samples: a pixel, alpha among them.
+        has_alpha: the last of them is alpha.
         jpeg_tables: shared by all segments, or None.
     """
 
     page: Any
     compression: int
     samples: int
+    has_alpha: bool
     jpeg_tables: bytes | None
+
+    @property
+    def channels(self) -> int:
+        """Samples a pixel without alpha."""
+        return self.samples - self.has_alpha
 
 
 def coding_of(page: Any) -> Coding:
@@ -52,7 +62,7 @@ def coding_of(page: Any) -> Coding:
     compression = int(page.compression)
     if compression in _BY_TIFFFILE:
         page.decode  # noqa: B018 - made, and kept by tifffile, when first asked for
-    return Coding(page, compression, int(page.samplesperpixel), page.jpegtables)
+    return Coding(page, compression, int(page.samplesperpixel), has_alpha(page), page.jpegtables)
 
 
 def decode_segment(data: bytes, index: int, size: tuple[int, int], coding: Coding) -> np.ndarray:
@@ -98,6 +108,8 @@ def _one_strip(data: bytes, size: tuple[int, int], coding: Coding) -> bytes:
         (284, _SHORT, [1]),
         (317, _SHORT, [int(coding.page.predictor)]),
     ]
+    if coding.has_alpha:
+        tags.append((338, _SHORT, [_STRAIGHT_ALPHA]))
     if coding.jpeg_tables:
         tags.append((347, _BYTES, coding.jpeg_tables))
     data += b"\0" * (len(data) % 2)
@@ -117,7 +129,7 @@ def _one_strip(data: bytes, size: tuple[int, int], coding: Coding) -> bytes:
 
 def _photometric(coding: Coding) -> int:
     """JPEG may hold YCbCr; all else is handed over as plain numbers, palettes too."""
-    if coding.samples == 1:
+    if coding.channels == 1:
         return _GREY
     is_ycbcr = coding.compression == _JPEG and int(coding.page.photometric) == _YCBCR
     return _YCBCR if is_ycbcr else _RGB

@@ -25,6 +25,7 @@ LARGEST_SEGMENT = 1 << 22
 
 _counter = itertools.count()
 _NO_COMPRESSION = 1
+_OPAQUE = 255
 
 
 class _Pixels(NamedTuple):
@@ -40,7 +41,7 @@ class _Pixels(NamedTuple):
 
 
 class TiffStore:
-    """An open TIFF of 8 bits, grey, palette or RGB, in tiles or strips.
+    """An open TIFF of 8 bits, grey, palette or RGB, in tiles or strips; an opaque alpha channel is dropped.
 
     Args:
         path: the file.
@@ -56,7 +57,7 @@ class TiffStore:
 
     Raises:
         DataError: the file is damaged or cut short, or of a kind that is read wrongly elsewhere: more than 8 bits,
-            CMYK, an alpha channel that hides something, several images.
+            CMYK, several images.
         Unsuitable: it has to be decoded whole: large compressed pieces, or colours in separate planes.
     """
 
@@ -73,7 +74,7 @@ class TiffStore:
         pages, self.mpp = _read_structure(path)
         self._pixels = pages
         self.levels = tuple(page.level for page in pages)
-        self.channels = pages[0].coding.samples
+        self.channels = pages[0].coding.channels
         self.palette = pages[0].palette
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -90,16 +91,15 @@ class TiffStore:
             width: columns.
 
         Returns:
-            (height, width, samples), uint8.
+            (height, width, channels), uint8.
 
         Raises:
-            DataError: a tile is damaged.
+            DataError: a tile is damaged, or has pixels to be seen through.
         """
         pixels = self._pixels[index]
-        region = np.empty((height, width, pixels.coding.samples), dtype=np.uint8)
         if pixels.strip_rows:
-            self._read_rows(pixels, region, top, left)
-            return region
+            return self._read_rows(pixels, top, left, height, width)
+        region = np.empty((height, width, self.channels), dtype=np.uint8)
         rows, columns = pixels.level.segment
         for row in range(top // rows, -(-(top + height) // rows)):
             for column in range(left // columns, -(-(left + width) // columns)):
@@ -121,23 +121,37 @@ class TiffStore:
         is_tiled = pixels.coding.page.is_tiled
         size = (rows if is_tiled else min(rows, pixels.level.size[0] - row * rows), columns)
         if not pixels.counts[number]:
-            return np.full((*size, pixels.coding.samples), self._fill, dtype=np.uint8)
+            return np.full((*size, self.channels), self._fill, dtype=np.uint8)
         data = self._bytes(pixels.offsets[number], pixels.counts[number])
         try:
-            return decode_segment(data, number, size, pixels.coding)
+            decoded = decode_segment(data, number, size, pixels.coding)
         except BROKEN as error:
             where = f"the piece at row {row * rows}, column {column * columns} of level {pixels.level.level}"
             raise DataError(
                 self._path, f"{where} can not be decoded ({error}); copy it again from its source"
             ) from error
+        inside = (pixels.level.size[0] - row * rows, pixels.level.size[1] - column * columns)
+        return self._opaque(decoded, pixels, inside)
 
-    def _read_rows(self, pixels: _Pixels, region: np.ndarray, top: int, left: int) -> None:
-        height, width, samples = region.shape
+    def _opaque(self, samples: np.ndarray, pixels: _Pixels, inside: tuple[int, int]) -> np.ndarray:
+        """The colours of (h, w, samples); alpha counts in the (rows, columns) of them that lie inside the image."""
+        if not pixels.coding.has_alpha:
+            return samples
+        clear = int(np.count_nonzero(samples[: inside[0], : inside[1], -1] != _OPAQUE))
+        if clear:
+            problem = f"level {pixels.level.level} has pixels to be seen through (alpha), {clear} in one piece"
+            raise DataError(self._path, f"{problem}; wanted none. Lay it on the background that is meant, and save it")
+        return np.ascontiguousarray(samples[..., :-1])
+
+    def _read_rows(self, pixels: _Pixels, top: int, left: int, height: int, width: int) -> np.ndarray:
+        samples = pixels.coding.samples
+        region = np.empty((height, width, samples), dtype=np.uint8)
         row_bytes = pixels.level.size[1] * samples
         for line in range(height):
             strip, row = divmod(top + line, pixels.strip_rows)
             data = self._bytes(pixels.offsets[strip] + row * row_bytes + left * samples, width * samples)
             region[line] = np.frombuffer(data, np.uint8).reshape(width, samples)
+        return self._opaque(region, pixels, (height, width))
 
     def _bytes(self, offset: int, count: int) -> bytes:
         if hasattr(os, "pread"):

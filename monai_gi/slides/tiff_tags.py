@@ -15,6 +15,7 @@ PLAUSIBLE_UM = (0.01, 50.0)
 
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _READ = {_GREY: (1, 3), _RGB: (3,), _PALETTE: (1,), _YCBCR: (3,)}
+_WITH_ALPHA = ((_GREY, 2), (_RGB, 4))
 _PHOTOMETRIC_NAMES = {_WHITE_IS_ZERO: "white is zero", 4: "mask", 5: "CMYK", 8: "CIELab"}
 _BITS = 8
 _UM_OF_UNIT = {2: 25_400.0, 3: 10_000.0}
@@ -29,7 +30,7 @@ def layout_fault(page: Any) -> str | None:
         page: of tifffile.
 
     Returns:
-        One sentence, or None where they are 8-bit grey, palette or RGB.
+        One sentence, or None where they are 8-bit grey, palette or RGB; grey and RGB may have an alpha channel.
     """
     if page.bitspersample != _BITS or np.dtype(page.dtype or "V1").kind != "u":
         return f"{page.bitspersample} bits a sample ({page.dtype}), wanted {_BITS}; export it with {_BITS} bits"
@@ -37,11 +38,23 @@ def layout_fault(page: Any) -> str | None:
     if photometric not in _READ:
         name = _PHOTOMETRIC_NAMES.get(photometric, f"kind {photometric}")
         return f"colours are stored as {name}, wanted RGB, grey or a palette of {_BITS} bits; convert it to RGB"
-    if page.samplesperpixel not in _READ[photometric]:
+    if page.samplesperpixel not in _READ[photometric] and not has_alpha(page):
         wanted = " or ".join(map(str, _READ[photometric]))
         problem = f"{page.samplesperpixel} samples a pixel, wanted {wanted}"
         return f"{problem}; save it without an alpha channel, on the background that is meant"
     return None
+
+
+def has_alpha(page: Any) -> bool:
+    """Tell whether the last sample of each pixel says how opaque it is.
+
+    Args:
+        page: of tifffile.
+
+    Returns:
+        True for grey and RGB with one sample more than colours.
+    """
+    return (int(page.photometric), int(page.samplesperpixel)) in _WITH_ALPHA
 
 
 def palette_of(page: Any) -> np.ndarray | None:

@@ -1,7 +1,7 @@
 """Prediction of slides of any size in bounded memory: windows, Gaussian blending in bands of rows, settings."""
 
-from monai_gi.streaming.bands import BandOfBlocks, labels_of, plan_of, stream_bands, stream_blocks
-from monai_gi.streaming.blending import Block
+from monai_gi.streaming.bands import BandOfBlocks, plan_of, stream_bands, stream_blocks
+from monai_gi.streaming.blending import Block, labels_of
 from monai_gi.streaming.reading import Image
 from monai_gi.streaming.settings import SlideSettings
 

@@ -19,7 +19,6 @@ from monai_gi.streaming.blending import Blender, Block
 from monai_gi.streaming.prefetching import prefetch
 from monai_gi.streaming.reading import Image, batches_of, places_of, windows_of_glass
 from monai_gi.streaming.settings import SlideSettings
-from monai_gi.streaming.threads import single_thread
 from monai_gi.streaming.windows import Band, WindowPlan, plan_windows
 
 Network = torch.nn.Module
@@ -98,24 +97,6 @@ def stream_blocks(
         logits.close()
 
 
-def labels_of(probabilities: torch.Tensor) -> np.ndarray:
-    """The likeliest class of every pixel; of equal ones the first.
-
-    Args:
-        probabilities: (C, h, w).
-
-    Returns:
-        (h, w), uint8.
-    """
-    with single_thread(probabilities.device):
-        best = probabilities[0].clone()
-        labels = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
-        for label in range(1, len(probabilities)):  # five times as fast as argmax over the first axis
-            labels = torch.where(probabilities[label] > best, label, labels)
-            torch.maximum(best, probabilities[label], out=best)
-        return labels.cpu().numpy()
-
-
 def stream_bands(
     slide: Image,
     network: Network,
@@ -143,7 +124,7 @@ def stream_bands(
     for band in stream_blocks(slide, network, settings, device, tissue=tissue, start_row=start_row):
         rows = torch.empty((len(settings.classes), band.bottom - band.top, width))
         for block in band.blocks:
-            rows[..., block.left : block.left + block.probabilities.shape[2]] = block.probabilities.cpu()
+            rows[..., block.left : block.left + block.sums.shape[2]] = block.probabilities.cpu()
         yield band.top, rows
 
 
@@ -184,10 +165,12 @@ class _Windows:
         A batch never holds windows of two bands: a job that goes on then computes the very same batches again.
         """
 
+        batch_size = self.settings.batch_on(self.device)
+
         def read() -> Iterator[np.ndarray]:
             for band in bands:
                 places = (place for place in places_of(band, plan) if place not in glass)
-                yield from batches_of(self.slide, self.settings.levels, plan, places, self.settings.sw_batch_size)
+                yield from batches_of(self.slide, self.settings.levels, plan, places, batch_size)
 
         batches = prefetch(read())
         try:

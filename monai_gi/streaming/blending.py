@@ -8,6 +8,7 @@ width of the slide, in float32; whole planes of logits never exist.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from monai_gi.streaming.threads import single_thread
@@ -20,12 +21,24 @@ class Block(NamedTuple):
     Attributes:
         top: its first row in the image.
         left: its first column in the image.
-        probabilities: (C, rows, columns), float32, on the network's device; where no window was looked at, background.
+        sums: (C + 1, rows, columns), float32, on the network's device: weighted logits of the classes, and the weights;
+            0 where no window was looked at.
     """
 
     top: int
     left: int
-    probabilities: torch.Tensor
+    sums: torch.Tensor
+
+    @property
+    def probabilities(self) -> torch.Tensor:
+        """(C, rows, columns), computed each time; where no window was looked at, background."""
+        with single_thread(self.sums.device):
+            return _probabilities(self.sums)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(rows, columns), uint8, the likeliest class, computed each time; weighted logits rank classes as well."""
+        return labels_of(self.sums[:-1])
 
 
 class Blender:
@@ -96,7 +109,25 @@ class Blender:
         if not inside.numel():
             return None
         corner = top + rows.start - margin[0], left + columns.start - margin[1]
-        return Block(*corner, _probabilities(inside))
+        return Block(*corner, inside)
+
+
+def labels_of(scores: torch.Tensor) -> np.ndarray:
+    """The likeliest class of every pixel; of equal ones the first.
+
+    Args:
+        scores: (C, h, w), probabilities or what grows with them.
+
+    Returns:
+        (h, w), uint8.
+    """
+    with single_thread(scores.device):
+        best = scores[0].clone()
+        labels = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+        for label in range(1, len(scores)):  # five times as fast as argmax over the first axis
+            labels = torch.where(scores[label] > best, label, labels)
+            torch.maximum(best, scores[label], out=best)
+        return labels.cpu().numpy()
 
 
 def _probabilities(sums: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from monai_gi.slides import Slide, TissueMap
-from monai_gi.streaming.bands import BandOfBlocks, labels_of, plan_of, stream_blocks
+from monai_gi.streaming.bands import BandOfBlocks, plan_of, stream_blocks
 from monai_gi.streaming.settings import SlideSettings
 from monai_gi.writers.label_image import LabelImageWriter, is_whole
 
@@ -87,14 +87,16 @@ def _write_band(
 ) -> int:
     """Write one band to all files that lack it; channel -1 stands for the labels."""
     rows = {channel: np.empty((band.bottom - band.top, width), dtype=np.uint8) for channel in writers}
+    asked = [channel for channel in writers if channel != LABELS]
     blocks = 0
     for block in band.blocks:
-        columns = slice(block.left, block.left + block.probabilities.shape[2])
-        for channel, room in rows.items():
-            if channel == LABELS:
-                room[:, columns] = labels_of(block.probabilities)
-            else:
-                room[:, columns] = (block.probabilities[channel] * CERTAIN).round().byte().cpu().numpy()
+        columns = slice(block.left, block.left + block.sums.shape[2])
+        if LABELS in rows:
+            rows[LABELS][:, columns] = block.labels
+        if asked:
+            levels = (block.probabilities * CERTAIN).round().byte().cpu().numpy()
+            for channel in asked:
+                rows[channel][:, columns] = levels[channel]
         blocks += 1
         progress(1)
     for channel, writer in writers.items():
