@@ -79,6 +79,7 @@ def test_a_bundle_trains_is_judged_and_infers(name, phantom, tmp_path):
     monai_bundle("evaluating", f"bundles/{name}/evaluate.json", *places(phantom, tmp_path), *network, *SIZES)
     summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
     assert set(ORGAN_NAMES) <= set(json.dumps(summary).replace('"', " ").split()), "each organ is named"
+    assert "Learning curves" in (tmp_path / "evaluation" / "report.html").read_text()
     monai_bundle("inferring", f"bundles/{name}/inference.json", *places(phantom, tmp_path), *network, *SIZES)
     with (
         (tmp_path / "inference" / "submission.csv").open() as answered,

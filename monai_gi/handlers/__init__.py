@@ -5,6 +5,7 @@ from monai_gi.handlers.class_overlap import ClassOverlap
 from monai_gi.handlers.clock import RunClock, TimeBudget
 from monai_gi.handlers.cost import CostHandler
 from monai_gi.handlers.curves import CurvesHandler
+from monai_gi.handlers.figures import FiguresHandler
 from monai_gi.handlers.frame_images import FrameImagesHandler
 from monai_gi.handlers.frame_writer import FrameWriter, index_frames
 from monai_gi.handlers.images import ImagesHandler
@@ -25,6 +26,7 @@ __all__ = [
     "CostHandler",
     "CurvesHandler",
     "EpochSeed",
+    "FiguresHandler",
     "FrameImagesHandler",
     "FrameWriter",
     "ImagesHandler",

@@ -11,22 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ignite.engine import Events
 from monai.engines import Workflow
 
 from monai_gi.handlers.judged_choice import choose_frames, choose_scans
 from monai_gi.handlers.judged_slices import JudgedSlices, judged_slices, sheet_of
 from monai_gi.handlers.processes import from_first, gathered
-from monai_gi.handlers.scans import Scan, items_by_id, scans_of
+from monai_gi.handlers.scan_scores import scores_of
+from monai_gi.handlers.scans import items_by_id, scans_of
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.metrics import (
     DEFAULT_TOLERANCE_MM,
     FRAMES,
     SCANS,
     ScanScores,
-    score_frame,
-    score_scan,
     scores_table,
     write_scores,
 )
@@ -111,26 +109,9 @@ class JudgeHandler:
 
     def _score(self, engine: Workflow) -> None:
         for scan in scans_of(engine, self.items, self.classes):
-            if scan.truth is None:
-                raise ValueError(f"{scan.id}: the evaluator's output has no label; decode it in the preprocessing")
-            self.scores[scan.id] = self._score_scan(scan, scan.truth)
+            self.scores[scan.id] = scores_of(scan, self.tolerance_mm, self.classes)
             if self.slices:
                 self.kept[scan.id] = judged_slices(scan, self.slices)
-
-    def _score_scan(self, scan: Scan, truth: np.ndarray) -> ScanScores:
-        if scan.is_frame:
-            masks = (scan.pred[..., 0], truth[..., 0])
-            return score_frame(scan.id, scan.group, *masks, tolerance_px=self.tolerance_mm, classes=self.classes)
-        return score_scan(
-            scan.id,
-            scan.group,
-            scan.pred,
-            truth,
-            spacing_mm=scan.spacing_mm,
-            slice_ids=scan.slice_ids,
-            tolerance_mm=self.tolerance_mm,
-            classes=self.classes,
-        )
 
     def _finish(self, engine: Workflow) -> None:
         scores = dict(gathered(list(self.scores.items())))

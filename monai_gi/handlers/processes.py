@@ -3,19 +3,44 @@
 Every process must call them the same number of times, in the same order.
 """
 
+import datetime
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 T = TypeVar("T")
+_PATIENCE = datetime.timedelta(days=30)
 
 
-def gathered(objects: Sequence[T]) -> list[T]:
+def patient_group() -> Any:
+    """A group of all processes that wait for each other for days, where the usual one gives up after minutes.
+
+    Returns:
+        The group, for `gathered`; None alone.
+    """
+    return torch.distributed.new_group(backend="gloo", timeout=_PATIENCE) if _joined() else None
+
+
+def share_of_process(objects: Sequence[T]) -> list[T]:
+    """Deal objects out to the processes. No collective.
+
+    Args:
+        objects: the same in every process.
+
+    Returns:
+        Those of this process, every n-th of n processes; all of them alone.
+    """
+    rank = torch.distributed.get_rank() if _joined() else 0
+    return list(objects[rank :: world_size()])
+
+
+def gathered(objects: Sequence[T], group: Any = None) -> list[T]:
     """Join the lists of all processes.
 
     Args:
         objects: of this process; must pickle.
+        group: of `patient_group`, where one process may take much longer than another; None for the usual one.
 
     Returns:
         Those of process 0, then of process 1 and so on, the same list in every process.
@@ -23,7 +48,7 @@ def gathered(objects: Sequence[T]) -> list[T]:
     if not _joined():
         return list(objects)
     parts: list[list[T]] = [[] for _ in range(world_size())]
-    torch.distributed.all_gather_object(parts, list(objects))
+    torch.distributed.all_gather_object(parts, list(objects), group=group)
     return [one for part in parts for one in part]
 
 

@@ -17,6 +17,8 @@ from tqdm import tqdm
 from monai_gi.handlers.clock import RunClock
 from monai_gi.handlers.curves import Throughput
 
+_STEP_OF_EVALUATOR = {"slice": "scan", "patch": "batch"}
+
 
 class ProgressHandler:
     """Progress of a trainer over all its epochs, or of an evaluator over its scans; process 0 only.
@@ -28,7 +30,7 @@ class ProgressHandler:
         name: what an evaluator does, first word of its lines.
         stream: None is the standard error.
         clock: of a training run that may end before its last epoch.
-        unit: what images are called; an evaluator of slices counts scans.
+        unit: what images are called; an evaluator of slices counts scans, one of patches batches.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class ProgressHandler:
         steps_left = self._total(engine) - engine.state.iteration
         left = self.pace.seconds_left(steps_left, epochs_to_judge if self.trains else 0)
         left = min(left, self.clock.seconds_left())
-        words = [*self._words(engine), f"{self.speed.slices_per_second:.0f} {self.unit}s/s"]
+        words = [*self._words(engine), f"{self.speed.slices_per_second:.0f} {_plural(self.unit)}/s"]
         if self.bar is None:
             share = f"{100 * self._done(engine) / self._total(engine):.0f} %"
             print("  ".join([*words, share, end_in_words(left)]), file=self.stream, flush=True)
@@ -113,7 +115,7 @@ class ProgressHandler:
     def _words(self, engine: Workflow) -> list[str]:
         state = engine.state
         if not self.trains:
-            whole = "scan" if self.unit == "slice" else self.unit
+            whole = _STEP_OF_EVALUATOR.get(self.unit, self.unit)
             return [f"{self.name} {whole} {state.iteration}/{state.epoch_length}"]
         output = state.output[0] if isinstance(state.output, list) else state.output
         of = "" if math.isfinite(self.clock.limit_s) else f"/{state.max_epochs}"
@@ -188,6 +190,10 @@ def _length_in_words(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h"
+
+
+def _plural(unit: str) -> str:
+    return f"{unit}es" if unit.endswith("ch") else f"{unit}s"
 
 
 def _mean(values: list[float]) -> float:

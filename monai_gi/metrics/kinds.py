@@ -1,4 +1,4 @@
-"""What is judged, in the words of its tables: scans slice by slice in mm, or single frames of videos in pixels."""
+"""What is judged, in the words of its tables: scans slice by slice in mm, single frames of videos, slides in pixels."""
 
 from typing import NamedTuple
 
@@ -30,3 +30,4 @@ class Kind(NamedTuple):
 
 SCANS = Kind("slice", "scan", "case", "organ", "organs", "mm")
 FRAMES = Kind("frame", "frame", "sequence", "class", "classes", "px")
+SLIDES = Kind("slide", "slide", "group", "class", "classes", "px")

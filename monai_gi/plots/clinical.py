@@ -191,17 +191,18 @@ def _draw_bar(draw: ImageDraw.ImageDraw, start: tuple[int, int], width_px: int, 
             return
 
 
-def with_use(picture: Image.Image) -> Image.Image:
+def with_use(picture: Image.Image, use: str = USE) -> Image.Image:
     """Add the intended use below, in as many lines as the width needs.
 
     Args:
         picture: it is left as it is.
+        use: the words; those of contours that a network drew, where nothing else is said.
 
     Returns:
         A higher picture.
     """
     lines = [""]
-    for word in USE.split():
+    for word in use.split():
         longer = f"{lines[-1]} {word}".strip()
         if font().getlength(longer) > picture.width - 16:
             lines.append(word)

@@ -24,6 +24,7 @@ IMPORTS = _words(
     monai_gi.handlers monai_gi.readers monai_gi.datasets monai_gi.datasets.datalist monai_gi.datasets.slice_store
     monai_gi.datasets.frame_lists monai_gi.datasets.uw_madison monai_gi.datasets.slide_classes
     monai_gi.datasets.slide_lists monai_gi.losses monai_gi.slide_contouring monai_gi.slide_judging monai_gi.streaming
+    monai_gi.report
     """
 )
 
@@ -62,6 +63,7 @@ FUNCTIONS = _words(
     monai_gi.datasets.frame_lists.load_frames monai_gi.datasets.slide_classes.matching_colors
     monai_gi.datasets.slide_lists.color_table_of monai_gi.datasets.slide_lists.load_slides
     monai_gi.slide_contouring.predict_slides monai_gi.slide_judging.judge_slides
+    monai_gi.report.report_evaluation
     """
 )
 
@@ -156,7 +158,8 @@ _FULL_NAMES = _words(
     monai_gi.plain_lists.PlainLists monai_gi.datasets.slice_store.SliceStoreDataset
     monai_gi.handlers.AtomicCheckpointSaver monai_gi.handlers.CostHandler monai_gi.handlers.CurvesHandler
     monai_gi.handlers.EpochSeed monai_gi.handlers.RunClock monai_gi.handlers.TimeBudget
-    monai_gi.handlers.FrameImagesHandler monai_gi.handlers.FrameWriter monai_gi.handlers.key_overlap
+    monai_gi.handlers.FiguresHandler monai_gi.handlers.FrameImagesHandler monai_gi.handlers.FrameWriter
+    monai_gi.handlers.key_overlap
     monai_gi.handlers.ImagesHandler monai_gi.handlers.JudgeHandler monai_gi.handlers.OrganOverlap
     monai_gi.handlers.ProgressHandler monai_gi.handlers.ResumeCheckpoint monai_gi.handlers.ScanWriter
     monai_gi.handlers.SettingsHandler monai_gi.handlers.SliceLoss monai_gi.inferers.AutocastInferer

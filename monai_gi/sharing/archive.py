@@ -102,7 +102,7 @@ def zip_faults(path: str | Path, limits: Limits = LIMITS, *, for_unpacking: bool
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise DataError(path, f"is no plain zip archive ({error}).") from error
+        raise DataError(path, f"is no plain zip archive ({error}). Get it again from its sender.") from error
     faults = [*_entry_faults(entries, limits, path.stat().st_size)]
     if for_unpacking:
         faults += [*_name_faults(entries), *_collisions(entries)]

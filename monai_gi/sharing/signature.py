@@ -165,7 +165,7 @@ def _public_key(path: Path) -> "Ed25519PublicKey":
 
 def _key_bytes(path: Path) -> bytes:
     if not path.is_file():
-        raise DataError(path, "there is no such key file.")
+        raise DataError(path, "there is no such key file. Name the .pem file of the key.")
     return path.read_bytes()
 
 

@@ -1,0 +1,204 @@
+"""What was judged, as rows and a summary, from scores in memory or from the files that they were written into.
+
+Rows are those of `tables`: texts and numbers, NaN where a number does not exist, `inf` for an infinite distance.
+Slides come in the same form, a row a slide and class, so that whatever shows scores need not ask what was judged.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from monai_gi.errors import DataError
+from monai_gi.metrics.judged_slides import group_rows, slide_class_rows, slide_summary
+from monai_gi.metrics.kinds import FRAMES, SCANS, SLIDES, Kind
+from monai_gi.metrics.scores import ScanScores
+from monai_gi.metrics.summary import sorted_scans, summarise
+from monai_gi.metrics.tables import JOINED, case_rows, scan_rows, slice_rows
+
+SUMMARY = "summary.json"
+_REPAIR = "Judge again with evaluate.json, or give another folder"
+_TEXTS = {"id", "case", "scan", "organ", "sequence", "class", "slide", "group"}
+
+Row = dict[str, Any]
+
+
+class Shown(NamedTuple):
+    """A measure that is shown.
+
+    Attributes:
+        name: column of the rows by group, key of the summary.
+        title: in words, with its unit.
+        is_share: 0 to 1, larger is better; otherwise a distance, smaller is better.
+    """
+
+    name: str
+    title: str
+    is_share: bool = True
+
+
+MEASURES: dict[Kind, tuple[Shown, ...]] = {
+    SCANS: (
+        Shown("dice_3d_organ_scans", "3D Dice"),
+        Shown("surface_dice", "surface Dice"),
+        Shown("hd95_mm_mean_of_finite", "HD95, mm", is_share=False),
+        Shown("dice_organ_slices", "Dice of slices"),
+    ),
+    FRAMES: (
+        Shown("dice_class_frames", "Dice"),
+        Shown("iou_class_frames", "IoU"),
+        Shown("hd95_px_mean_of_finite", "HD95, px", is_share=False),
+        Shown("surface_dice", "outline Dice"),
+    ),
+    SLIDES: (Shown("dice", "Dice"), Shown("iou", "IoU")),
+}
+"""The measures that are shown, the main one first."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scores of some scans, frames or slides.
+
+    Attributes:
+        kind: what was judged.
+        units: a row a slice, frame or slide, and organ or class.
+        wholes: a row a scan and organ; of frames and slides the units again.
+        groups: a row a case (sequence, group) and organ or class: means.
+        summary: as `summary.json`; of slides with intervals, in the form of the others.
+    """
+
+    kind: Kind
+    units: Sequence[Row]
+    wholes: Sequence[Row]
+    groups: Sequence[Row]
+    summary: Mapping[str, Any]
+
+    @property
+    def things(self) -> list[str]:
+        """Names of the organs or classes."""
+        return list(self.summary[self.kind.things])
+
+    def number(self, measure: str, thing: str | None = None) -> Mapping[str, Any]:
+        """A number of the summary with its interval.
+
+        Args:
+            measure: a name of MEASURES.
+            thing: organ or class; None for the mean of all.
+
+        Returns:
+            `mean`, `interval_95` and more; either may be None.
+        """
+        numbers = self.summary[f"mean_of_{self.kind.things}"] if thing is None else self.of(thing)
+        return numbers[measure]
+
+    def of(self, thing: str) -> Mapping[str, Any]:
+        """All numbers of the summary of one organ or class."""
+        return self.summary[self.kind.things][thing]
+
+    def rows_of(self, thing: str, rows: Iterable[Row] | None = None) -> list[Row]:
+        """The rows of one organ or class.
+
+        Args:
+            thing: its name.
+            rows: of `units` or `wholes`; those by group where None.
+
+        Returns:
+            In their order.
+        """
+        return [row for row in (self.groups if rows is None else rows) if row[self.kind.thing] == thing]
+
+
+def judged_of(scans: Sequence[ScanScores], *, seed: int = 0, bootstrap: int = 2000) -> Judged:
+    """Lay out scores that are in memory.
+
+    Args:
+        scans: as `summary.sorted_scans` takes them.
+        seed: of the bootstrap over groups.
+        bootstrap: number of its draws.
+
+    Returns:
+        The same rows as in the files, rounding apart.
+    """
+    scans = sorted_scans(scans)
+    units = [row for scan in scans for row in slice_rows(scan)]
+    wholes = [row for scan in scans for row in scan_rows(scan)] if scans[0].kind.has_volume else units
+    return Judged(scans[0].kind, units, wholes, case_rows(scans), summarise(scans, seed=seed, bootstrap=bootstrap))
+
+
+def read_judged(folder: str | Path) -> Judged:
+    """Read what `write_scores` or `slide_judging` wrote.
+
+    Args:
+        folder: with summary.json and its tables.
+
+    Returns:
+        What was judged.
+
+    Raises:
+        DataError: a file is missing, damaged, or not of this kind.
+    """
+    folder = Path(folder)
+    summary = _read_json(folder / SUMMARY)
+    try:
+        return _read_slides(folder, summary) if "confusion" in summary else _read_scans(folder, summary)
+    except KeyError as error:
+        raise DataError(folder / SUMMARY, f"lacks {error} for what its tables hold. {_REPAIR}") from error
+
+
+def joined_rows(judged: Judged) -> list[Row]:
+    """The rows by case that join the organs: contest scores; none for anything but the contest's organs."""
+    return [row for row in judged.groups if row[judged.kind.thing] == JOINED]
+
+
+def _read_scans(folder: Path, summary: Mapping[str, Any]) -> Judged:
+    kind = next((kind for kind in (SCANS, FRAMES) if isinstance(summary.get(kind.things), dict)), None)
+    if kind is None:
+        raise DataError(folder / SUMMARY, f"holds neither organs nor classes. {_REPAIR}")
+    names = dict.fromkeys(f"{name}s" for name in (kind.unit, kind.whole, kind.group))
+    tables = {name: _read_rows(folder / f"{name}.csv", kind.thing) for name in names}
+    units, wholes, groups = (tables[f"{name}s"] for name in (kind.unit, kind.whole, kind.group))
+    judged = Judged(kind, units, wholes, groups, summary)
+    for measure in MEASURES[kind]:
+        for thing in (None, *judged.things):
+            judged.number(measure.name, thing)
+    return judged
+
+
+def _read_slides(folder: Path, summary: Mapping[str, Any]) -> Judged:
+    rows = _read_rows(folder / "slides.csv", "slide")
+    classes = summary["confusion"]["classes"]
+    units = slide_class_rows(rows, classes)
+    return Judged(SLIDES, units, units, group_rows(units, classes), slide_summary(units, summary))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(path, f"no such file. {_REPAIR}") from error
+    except ValueError as error:
+        raise DataError(path, f"is damaged, wanted JSON. {_REPAIR}") from error
+    if not isinstance(content, dict):
+        raise DataError(path, f"holds no summary. {_REPAIR}")
+    return content
+
+
+def _read_rows(path: Path, column: str) -> list[Row]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [{name: _value(name, text) for name, text in row.items()} for row in csv.DictReader(file)]
+    except FileNotFoundError as error:
+        raise DataError(path, f"no such file, but {SUMMARY} is there. {_REPAIR}") from error
+    except (ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise DataError(path, f"is damaged, wanted a table of numbers. {_REPAIR}") from error
+    if not rows or column not in rows[0]:
+        raise DataError(path, f"has no rows with the column {column}. {_REPAIR}")
+    return rows
+
+
+def _value(name: str, text: str) -> str | float:
+    if name in _TEXTS:
+        return text
+    return float(text) if text else float("nan")
