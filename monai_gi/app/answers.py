@@ -1,0 +1,147 @@
+"""Answers to the page: work followed to its end, whatever that is, and everything that a session shows."""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import gradio as gr
+
+from monai_gi.app import tables
+from monai_gi.app.cases import Case
+from monai_gi.app.jobs import Progress, Report, StoppedError
+from monai_gi.app.looks import Controls, controls_of, look_of
+from monai_gi.app.sessions import Session
+from monai_gi.app.uploads import sentence
+from monai_gi.app.viewer import empty_view, view
+from monai_gi.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Update = dict[str, Any]
+Updates = Iterator[Update]
+T = TypeVar("T")
+NOTHING_YET = "Upload an image, or take an example"
+STOPPED = "Stopped."
+
+
+def followed(
+    session: Session,
+    work: Callable[[Report], T],
+    done: Callable[[T], Update],
+    *,
+    can_contour: bool,
+    failed: Callable[[], Update] = dict,
+) -> Iterator[Update]:
+    """Do work for a session and tell the page how it goes and how it ended.
+
+    Args:
+        session: of the page.
+        work: is done in a thread.
+        done: gives the page's updates of its result.
+        can_contour: there is a bundle.
+        failed: gives updates beside the message when the work came to nothing.
+
+    Yields:
+        Update: of the message while it runs; of everything at the end. A fault of the data becomes one sentence.
+    """
+    yield {"contour": gr.update(interactive=False), "cancel": gr.update(interactive=True)}
+    number = session.works + 1
+    fault = None
+    try:
+        for state in session.run(work):
+            if isinstance(state, Progress):
+                yield {"message": tables.progress(state)}
+            else:
+                yield {**done(state), **buttons(session, can_contour=can_contour)}
+    except StoppedError:
+        # Where something else was begun meanwhile, the page is its own now.
+        fault = (STOPPED, tables.INFO) if session.works == number else None
+    except DataError as error:
+        fault = sentence(error, session.folder), tables.WRONG
+    except MemoryError:
+        fault = "This is too large for the memory of this machine. Take a smaller part.", tables.WRONG
+    except Exception as error:
+        fault = _unexpected(error), tables.WRONG
+    if fault is not None:
+        yield {**failed(), "message": tables.message(*fault), **buttons(session, can_contour=can_contour)}
+
+
+def buttons(session: Session, *, can_contour: bool) -> Update:
+    """The two buttons while nothing runs.
+
+    Args:
+        session: of the page.
+        can_contour: there is a bundle.
+
+    Returns:
+        Updates of "contour" and "cancel".
+    """
+    ready = can_contour and session.case is not None
+    return {"contour": gr.update(interactive=ready), "cancel": gr.update(interactive=False)}
+
+
+def everything(session: Session, classes: Sequence[str], controls: Sequence[Any]) -> Update:
+    """All that the page shows of a session.
+
+    Args:
+        session: of the page.
+        classes: that have switches.
+        controls: values of the page's controls; none takes the defaults of the case.
+
+    Returns:
+        Updates of every part but the message and the buttons.
+    """
+    case = session.case
+    chosen = Controls.of(controls, classes)
+    if case is None:
+        picture = empty_view(NOTHING_YET)
+    elif controls:
+        picture = view(case, look_of(case, chosen))
+    else:
+        picture = view(case, look_of(case, chosen._replace(place=(len(case.labels) + 1) // 2)))
+    there = () if case is None else case.classes
+    ranges = controls_of(case) if not controls else _probability_only(case)
+    return {
+        "viewer": picture,
+        **{switch_of(name): gr.update(visible=name in there) for name in classes},
+        **ranges,
+        "truth-clear": gr.update(visible=case is not None and case.has_truth),
+        "volumes": _panel(
+            "What was found" if case is None or case.has_prediction else "The truth", tables.findings(case)
+        ),
+        "checks": _panel("Check these first", tables.checks(case)),
+        "downloads": _panel("Download", _downloads(session, case)),
+    }
+
+
+def switch_of(name: str) -> str:
+    """The part of the page that switches a class on and off.
+
+    Args:
+        name: of the class.
+
+    Returns:
+        A name that no other part has.
+    """
+    return f"organ {name}"
+
+
+def _probability_only(case: Case | None) -> Update:
+    return {"probability": gr.update(visible=case is not None and case.has_probabilities)}
+
+
+def _downloads(session: Session, case: Case | None) -> str:
+    return "" if case is None else tables.downloads(case.results.files, session.token, case.results.notes)
+
+
+def _panel(title: str, content: str) -> str:
+    return f"<h2>{title}</h2>{content}" if content else ""
+
+
+def _unexpected(error: Exception) -> str:
+    """Log where it happened, never with what data: a message may hold a name of a patient."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))
+    logger.error("app: %s in %s", type(error).__name__, place)
+    return f"This could not be done ({type(error).__name__}). Try another file, or tell who runs this app."
