@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 import monai_gi
+from monai_gi.app.request import AppRequest
 from monai_gi.arguments import parser
+from monai_gi.errors import DataError
 from tests.docker_reading import copies, exec_form, is_ignored, read_dockerfile, read_dockerignore, substitute
 
 ROOT = Path(__file__).parent.parent
@@ -27,8 +29,6 @@ CUDA = yaml.safe_load((ROOT / "docker/compose.cuda.yaml").read_text())
 README = (ROOT / "docker/README.md").read_text()
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
-# Written for, but not there yet; the README says so.
-COMING_VERBS = {"app"}
 
 
 def texts(name: str, stage: int = LAST) -> list[str]:
@@ -181,7 +181,7 @@ def test_every_command_is_one_that_the_image_has():
     scripts = {point.name for point in entry_points(group="console_scripts")}
     for words in commands():
         if words[0] == "monai-gi":
-            assert words[1] in verbs() | COMING_VERBS | {"--version", "--help"}, words
+            assert words[1] in verbs() | {"--version", "--help"}, words
             if words[1] in verbs():
                 assert parser().parse_args(words[1:]), "argparse leaves with what is wrong"
         elif words[:3] == ["python", "-m", "monai.bundle"]:
@@ -200,11 +200,21 @@ def check_bundle_run(words: Sequence[str]) -> None:
     assert {name.removeprefix("--") for name in options} <= set(content)
 
 
-def test_the_readme_tells_of_the_verb_that_is_not_there_yet():
-    coming = COMING_VERBS - verbs()
-    assert ("not there yet" in README) is bool(coming)
-    assert all(f"monai-gi {verb}" in README for verb in coming)
-    assert all(COMPOSE["services"][verb]["profiles"] == [verb] for verb in coming)
+def test_the_app_wants_a_password_and_keeps_images_in_memory_only():
+    service = COMPOSE["services"]["app"]
+    words = dict(zip(service["command"][2::2], service["command"][3::2], strict=True))
+    assert service["command"][:2] == ["monai-gi", "app"]
+    assert substitute(words["--auth"], {"APP_AUTH": "name:password"}) == "name:password"
+    with pytest.raises(DataError, match="wanted a name and a password"):
+        AppRequest(host=words["--host"], auth=substitute(words["--auth"], {"APP_AUTH": ""}))
+    assert service["read_only"] is True
+    assert [place.split(":")[0] for place in service["tmpfs"]] == ["/tmp"]
+    assert all(volume.endswith(":ro") for volume in service["volumes"])
+    # Started by its name only, at the port where the app listens unless told.
+    assert service["profiles"] == ["app"]
+    assert service["ports"] == [f"127.0.0.1:{AppRequest.port}:{AppRequest.port}"]
+    assert f"http://127.0.0.1:{AppRequest.port}'" in service["healthcheck"]["test"][-1]
+    assert f"http://127.0.0.1:{AppRequest.port}\n" in README
 
 
 @pytest.fixture(scope="module")
