@@ -57,7 +57,7 @@ def compare_files(
         ValueError: the tolerance is negative.
     """
     if output is not None and Path(output).suffix not in (".json", ".csv"):
-        raise DataError(output, "the ending tells what to write, and it is neither .json nor .csv")
+        raise DataError(output, "the ending tells what to write; it is neither .json nor .csv. Name it table.csv")
     sources = [_open(Path(path)) for path in (a, b)]
     objects = [source for source in sources if isinstance(source, DicomObject)]
     arrangement = _find_arrangement(objects, series, allow_gaps=allow_gaps) if objects else None
@@ -86,7 +86,7 @@ def _open(path: Path) -> DicomObject | LabelVolume:
         return read_label_volume(path)
     objects = find_objects(path)
     if not objects:
-        raise DataError(path, "neither an RTSTRUCT nor a SEG nor a label NIfTI")
+        raise DataError(path, "neither an RTSTRUCT nor a SEG nor a label NIfTI; give one of these")
     return objects[0]
 
 

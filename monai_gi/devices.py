@@ -31,7 +31,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if found is None or found.type not in ("cpu", "cuda"):
         raise DataError("--device", f"{str(device)!r} asked for, wanted auto, cpu, cuda or cuda:N")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise DataError("--device", f"{found} asked for, but PyTorch sees {torch.cuda.device_count()} CUDA devices")
+        seen = f"{found} asked for, but PyTorch sees {torch.cuda.device_count()} CUDA devices"
+        raise DataError("--device", f"{seen}; take auto or cpu, or ask `monai-gi doctor` why")
     return found
 
 

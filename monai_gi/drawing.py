@@ -40,7 +40,7 @@ def draw_dicom(
     """
     planned = plan_dicom(folder, kinds=kinds, patients=patients, slices=slices, seed=seed)
     folders = []
-    for drawn in tqdm(planned, total=patients * len(kinds), desc="drawing", unit="series"):
+    for drawn in tqdm(planned, total=patients * len(kinds), desc="drawing", unit="series", disable=None):
         write_drawn(drawn)
         folders.append(drawn.folder)
         if contours:

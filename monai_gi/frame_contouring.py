@@ -29,7 +29,7 @@ from monai_gi.writers.overlay import write_png
 from monai_gi.writers.record import write_record
 
 OVERLAY = "overlay.png"
-# A frame takes about 27 bytes a pixel on its way through the network: 2.7 GB, where a file of some kB may unfold to all.
+# A frame takes about 27 bytes a pixel on its way through the network, 2.7 GB here; a file of some kB may unfold to it.
 FRAME_MAX_PIXELS = 100_000_000
 
 

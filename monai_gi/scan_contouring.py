@@ -18,6 +18,7 @@ from monai_gi.predictor import Predictor
 from monai_gi.provenance import Provenance
 from monai_gi.readers.dicom import is_localizer
 from monai_gi.readers.sources import Source, find_sources, read_source
+from monai_gi.scan import Scan
 from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.opening import Bundle
 from monai_gi.writers.submission import read_parts, write_submission
@@ -45,6 +46,25 @@ def contour_scans(request: Request, bundle: Bundle) -> list[Outcome]:
     job = _Job(request, Predictor(bundle.network, settings, request.device), provenance_of(bundle))
     outcomes, faults = job.run(chosen)
     return finished([*left_out, *outcomes], faults, [source.name for source in sources])
+
+
+def input_hash(source: Source | Scan) -> str:
+    """What tells inputs of one name apart.
+
+    Args:
+        source: as found, or as read.
+
+    Returns:
+        SHA-256: of DICOM by its instances, which never change under one UID, of files by content.
+    """
+    digest = hashlib.sha256()
+    if source.series is not None:
+        for instance in sorted(f"{frame.sop_instance_uid} {frame.index}" for frame in source.series.frames):
+            digest.update(instance.encode())
+    else:
+        for path in source.files:
+            digest.update(bytes.fromhex(sha256_of(path)))
+    return digest.hexdigest()
 
 
 def _choose(sources: Sequence[Source], modality: str, request: Request) -> tuple[list[Source], list[Outcome]]:
@@ -141,7 +161,7 @@ class _Job:
         write_outputs(task.folder, results, formats, seconds)
 
     def _settings_of(self, source: Source) -> dict[str, Any]:
-        return {**self.settings, "input_sha256": _hash_of(source)}
+        return {**self.settings, "input_sha256": input_hash(source)}
 
     def _merge_submission(self, names: Sequence[str]) -> None:
         """Join the rows of all scans of the contest's layout, those of earlier runs too."""
@@ -151,18 +171,6 @@ class _Job:
 
     def _folder(self, source: Source) -> Path:
         return self.request.output / source.name
-
-
-def _hash_of(source: Source) -> str:
-    """Tells inputs of one name apart: DICOM by its instances, which never change under one UID, files by content."""
-    digest = hashlib.sha256()
-    if source.series is not None:
-        for instance in sorted(f"{frame.sop_instance_uid} {frame.index}" for frame in source.series.frames):
-            digest.update(instance.encode())
-    else:
-        for path in source.files:
-            digest.update(bytes.fromhex(sha256_of(path)))
-    return digest.hexdigest()
 
 
 def _show(bar: tqdm, done: int, total: int) -> None:

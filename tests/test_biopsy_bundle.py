@@ -136,6 +136,13 @@ def test_it_trains_is_judged_and_infers(phantom, tmp_path):
         assert bundle.network(torch.zeros(1, 6, 64, 96)).shape == (1, 6, 64, 96)
 
 
+@pytest.mark.parametrize("file", ["train.json", "evaluate.json", "inference.json"])
+def test_the_pixel_budget_is_an_id_of_every_config(file, phantom):
+    config = config_of(file, dataset_dir=str(phantom), max_pixels=1000)
+    uses = [text for text in json.dumps(config.config).split('"') if "@max_pixels" in text]
+    assert len(uses) == {"train.json": 3, "evaluate.json": 2, "inference.json": 1}[file]
+
+
 def test_a_data_set_with_other_classes_stops_before_training(phantom):
     with pytest.raises(RuntimeError) as caught:
         config_of(dataset_dir=str(phantom), classes=["background", "glomerulus"]).get_parsed_content("colors")

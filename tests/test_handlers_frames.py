@@ -106,6 +106,12 @@ def test_progress_counts_frames():
     assert "scan" not in stream.getvalue()
 
 
+def test_progress_counts_patches_in_batches():
+    stream = io.StringIO()
+    evaluate(ProgressHandler(0, stream=stream, unit="patch"))
+    assert re.search(r"validation batch 6/6  \d+ patches/s", stream.getvalue())
+
+
 # ---- files
 
 

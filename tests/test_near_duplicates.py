@@ -85,7 +85,7 @@ def test_nothing_across_parts_is_nothing():
 
 @pytest.mark.parametrize("words", [{"threshold": 0}, {"threshold": 1.1}, {"most": 0}, {"block": 0}])
 def test_numbers_out_of_range_are_refused(words):
-    with pytest.raises(ValueError, match="wanted (1 or more|a correlation above 0)"):
+    with pytest.raises(ValueError, match=r"wanted (1 or more|a correlation above 0)"):
         nearest_across(np.zeros((2, 4), dtype=np.float32), np.arange(2), **{"threshold": 0.5, **words})
 
 

@@ -66,6 +66,6 @@ def add_max_pixels(verb: argparse.ArgumentParser) -> None:
         "--max-pixels",
         type=positive,
         metavar="N",
-        help="largest picture that is decoded whole, default 100,000,000 for frames and 1,000,000,000 for slides; tiled "
-        "files are read in parts at any size",
+        help="largest picture that is decoded whole, default 100,000,000 for frames and 1,000,000,000 for slides; "
+        "tiled files are read in parts at any size",
     )

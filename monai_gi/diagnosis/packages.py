@@ -16,6 +16,7 @@ EXTRAS = {
     "dicom": ("DICOM SEG and compressed series", ("highdicom", "pylibjpeg", "pyjpegls")),
     "sharing": ("signatures of bundles", ("cryptography",)),
     "wsi": ("slides", ("openslide-python", "openslide-bin", "tifffile", "zarr")),
+    "docs": ("the pages of docs/", ("mkdocs", "mkdocs-material", "mkdocstrings")),
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 Version = Callable[[str], str | None]

@@ -157,7 +157,7 @@ _Item = Series | DicomObject | DataError | None
 
 def _files_below(path: Path) -> list[Path]:
     if not path.exists():
-        raise DataError(path, "no such file or folder")
+        raise DataError(path, "no such file or folder; is the path right?")
     if not path.is_dir():
         return [path]
     files = []

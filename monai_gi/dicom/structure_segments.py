@@ -89,7 +89,8 @@ def _planes(dataset: Dataset, where: str) -> list[_Plane]:
         turn = np.array(numbers(find(index, "PlaneOrientationSequence"), "ImageOrientationPatient", 6))
         spacing = np.array(numbers(find(index, "PixelMeasuresSequence"), "PixelSpacing", 2))
         if not np.isfinite([*position, *turn, *spacing]).all():
-            raise DataError(where, f"frame {index + 1} has no position, orientation or spacing in the patient")
+            problem = f"frame {index + 1} has no position, orientation or spacing in the patient"
+            raise DataError(where, f"{problem}; export it again with its geometry, or as RTSTRUCT")
         segment = None
         if not is_label_map:
             segment = whole(find(index, "SegmentIdentificationSequence") or Dataset(), "ReferencedSegmentNumber")

@@ -103,7 +103,9 @@ def require_readable(path: str | Path, header: PictureHeader, max_pixels: int = 
     height, width = header.size
     if height * width > max_pixels:
         problem = f"{width} x {height} (W x H) are {height * width:,} pixels, over the budget of {max_pixels:,}"
-        raise DataError(path, f"{problem}; raise it (--max-pixels, or max_pixels) if the picture is meant to be that large")
+        raise DataError(
+            path, f"{problem}; raise it (--max-pixels, max_pixels) if the picture is meant to be that large"
+        )
     fault = _fault(header)
     if fault:
         raise DataError(path, fault)

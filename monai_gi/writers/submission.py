@@ -104,7 +104,8 @@ def read_sample(path: str | Path) -> list[tuple[str, str]]:
             columns = reader.fieldnames or []
             keys = [(row.get("id"), row.get("class")) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(path, f"can not be read as a sample submission ({error})") from error
+        problem = f"can not be read as a sample submission ({error}); copy it again from its source"
+        raise DataError(path, problem) from error
     if not {"id", "class"} <= set(columns):
         raise DataError(path, f"columns {', '.join(columns) or '(none)'} found, id and class wanted")
     strange = [f"row {line}: class {key[1]!r}" for line, key in enumerate(keys, 2) if key[1] not in ORGAN_NAMES]
