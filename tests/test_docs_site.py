@@ -35,12 +35,12 @@ class Requests(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    # Material would advertise its successor on every build.
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    # With --quiet MkDocs would not count its warnings. Material would advertise its successor on every build.
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "COLUMNS": "40"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout + done.stderr == "", "a warning"
+    assert "WARNING" not in done.stdout + done.stderr
     return folder
 
 
