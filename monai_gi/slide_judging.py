@@ -19,7 +19,7 @@ from monai_gi.atomic_file import write_whole
 from monai_gi.devices import resolve_device
 from monai_gi.errors import DataError
 from monai_gi.handlers.processes import gathered, is_first_process, patient_group, share_of_process
-from monai_gi.metrics.confusion import confusion_counts
+from monai_gi.metrics.slide_confusion import confusion_counts
 from monai_gi.metrics.slide_tables import SlideScore, confusion_rows, score_table, slide_rows, summarise_slides
 from monai_gi.outcomes import pace
 from monai_gi.pictures import DEFAULT_MAX_PIXELS

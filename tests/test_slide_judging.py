@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from monai_gi.errors import DataError
-from monai_gi.metrics.confusion import confusion_counts, dice_of_classes, iou_of_classes
+from monai_gi.metrics.slide_confusion import confusion_counts, dice_of_classes, iou_of_classes
 from monai_gi.metrics.slide_tables import SlideScore, summarise_slides
 from monai_gi.slide_judging import judge_slides
 from monai_gi.slides import ColorTable

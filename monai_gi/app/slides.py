@@ -10,7 +10,7 @@ from monai_gi.app.cases import NO_RESULTS, Case, Finding, Masks, Picture, Result
 from monai_gi.app.jobs import Report
 from monai_gi.errors import DataError
 from monai_gi.labels import TISSUE_NAMES
-from monai_gi.metrics.confusion import confusion_counts, dice_of_classes
+from monai_gi.metrics.slide_confusion import confusion_counts, dice_of_classes
 from monai_gi.plots.class_colors import class_palette
 from monai_gi.slides import ColorTable, LabelSlide, open_label, open_slide
 from monai_gi.streaming.label_pass import LabelPass

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_gi.metrics.confusion import dice_of_classes, iou_of_classes
+from monai_gi.metrics.slide_confusion import dice_of_classes, iou_of_classes
 from monai_gi.metrics.overlap import EMPTY_RULE_TEXTS
 
 ALL_SLIDES = "all"
