@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from monai_gi.metrics.slide_confusion import dice_of_classes, iou_of_classes
 from monai_gi.metrics.overlap import EMPTY_RULE_TEXTS
+from monai_gi.metrics.slide_confusion import dice_of_classes, iou_of_classes
 
 ALL_SLIDES = "all"
 
