@@ -39,7 +39,7 @@ SIZES = ["--roi_size", "[64, 96]"]
 def monai_bundle(verb: str, config_file: Path | str, *words: str | Path, cwd: Path = ROOT, code: int = 0, **env: str):
     """Run `python -m monai.bundle run` and check its exit code; returns the finished process."""
     line = [sys.executable, "-m", "monai.bundle", "run", verb, "--config_file", config_file, *words]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2", **env}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **env}
     done = subprocess.run(list(map(str, line)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-5000:]
     return done
