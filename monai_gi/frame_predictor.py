@@ -1,22 +1,19 @@
 """From one colour frame to a mask of the same size, by the network and the settings of a bundle of frames."""
 
-import dataclasses
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
+from monai_gi.bundle_settings import BundleSettings
 from monai_gi.devices import resolve_amp, resolve_device
-from monai_gi.errors import DataError
 from monai_gi.inferers import FrameInferer
 from monai_gi.transforms.rules import ApplyOrganRulesd, OrganRules, PerOrgan, apply_organ_rules
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameSettings:
+class FrameSettings(BundleSettings):
     """What a bundle's `inference.json` says about prediction of frames; lists may be given and become tuples.
 
     Attributes:
@@ -39,52 +36,13 @@ class FrameSettings:
     amp: bool | str = "auto"
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
+        super().__post_init__()
         if isinstance(self.classes, str) or not self.classes or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes: {self.classes!r}, wanted different names in a list, one a channel")
         if not isinstance(self.roi_size, tuple) or len(self.roi_size) != 2:
             raise ValueError(f"roi_size: {self.roi_size}, wanted two lengths")
         self.inferer(self.amp == "auto" or self.amp)
         self.rules()
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "FrameSettings":
-        """Take the settings out of a bundle's config.
-
-        Args:
-            config: `inference.json` as read, of which the ids of this class' attributes are used.
-
-        Returns:
-            The settings.
-
-        Raises:
-            DataError: an id is missing, or its value does not do.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if missing := [name for name in names if name not in config]:
-            raise DataError("inference.json", f"lacks {', '.join(missing)}; wanted {', '.join(names)} at its top level")
-        try:
-            return cls(**{name: config[name] for name in names})
-        except (TypeError, ValueError) as error:
-            raise DataError("inference.json", f"can not be used for prediction: {error}") from error
-
-    def replace(self, **changes: Any) -> "FrameSettings":
-        """The same settings with other values.
-
-        Args:
-            **changes: values by attribute.
-
-        Returns:
-            New settings, checked again.
-        """
-        return dataclasses.replace(self, **changes)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The values by name, as for a JSON file."""
-        return dataclasses.asdict(self)
 
     def inferer(self, amp: bool | str) -> FrameInferer:
         """The inferer of the bundles.

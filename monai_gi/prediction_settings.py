@@ -1,11 +1,9 @@
 """What a bundle says about prediction: the plain values at the top of its `inference.json`, checked."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from monai_gi.errors import DataError
+from monai_gi.bundle_settings import BundleSettings
 from monai_gi.inferers import StackedSliceInferer
 from monai_gi.transforms.rules import ApplyOrganRulesd, OrganRules, PerOrgan
 
@@ -14,7 +12,7 @@ PLANE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictionSettings:
+class PredictionSettings(BundleSettings):
     """What a bundle's `inference.json` says about prediction; lists may be given and become tuples.
 
     Attributes:
@@ -45,10 +43,7 @@ class PredictionSettings:
     amp: bool | str = "auto"
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
+        super().__post_init__()
         pairs = (self.roi_size, self.spacing_mm, self.percentiles)
         if any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in pairs):
             raise ValueError(f"roi_size, spacing_mm and percentiles: {pairs}, wanted two numbers each")
@@ -58,42 +53,6 @@ class PredictionSettings:
             raise ValueError(f"percentiles: {self.percentiles}, wanted 0 <= lower < upper <= 100")
         self.inferer(self.slice_spacing_mm, self.amp == "auto" or self.amp)
         self.rules()
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "PredictionSettings":
-        """Take the settings out of a bundle's config.
-
-        Args:
-            config: `inference.json` as read, of which the ids of this class' attributes are used.
-
-        Returns:
-            The settings.
-
-        Raises:
-            DataError: an id is missing, or its value does not do.
-        """
-        names = [field.name for field in dataclasses.fields(cls)]
-        if missing := [name for name in names if name not in config]:
-            raise DataError("inference.json", f"lacks {', '.join(missing)}; wanted {', '.join(names)} at its top level")
-        try:
-            return cls(**{name: config[name] for name in names})
-        except (TypeError, ValueError) as error:
-            raise DataError("inference.json", f"can not be used for prediction: {error}") from error
-
-    def replace(self, **changes: Any) -> "PredictionSettings":
-        """The same settings with other values.
-
-        Args:
-            **changes: values by attribute.
-
-        Returns:
-            New settings, checked again.
-        """
-        return dataclasses.replace(self, **changes)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The values by name, as for a JSON file."""
-        return dataclasses.asdict(self)
 
     def rules(self) -> OrganRules:
         """The rules that turn probabilities into masks, one value an organ."""

@@ -1,25 +1,22 @@
 """What a bundle of slides says about prediction: the plain values at the top of its `inference.json`, checked."""
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from monai_gi.errors import DataError
+from monai_gi.bundle_settings import BundleSettings
 from monai_gi.inferers.passes import checked_amp, flip_axes
 from monai_gi.inferers.stacked_slices import BLEND_MODES
 
 ON_ACCELERATORS = 4
-NEEDED = ("roi_size", "levels", "classes")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlideSettings:
+class SlideSettings(BundleSettings):
     """What a bundle's `inference.json` says about prediction of slides; lists may be given and become tuples.
 
     Attributes:
+        NEEDED: as for `BundleSettings`.
         roi_size: (h, w) of the window that the network sees, in pixels of each level.
         levels: of the windows, ascending; the first is the level of the output, the others show more around it.
         classes: names in the order of the network's channels, background first.
@@ -34,6 +31,8 @@ class SlideSettings:
         ValueError: a value is out of range, unknown or of another length.
     """
 
+    NEEDED = ("roi_size", "levels", "classes")
+
     roi_size: tuple[int, int]
     levels: tuple[int, ...]
     classes: tuple[str, ...]
@@ -45,35 +44,9 @@ class SlideSettings:
     flips: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
+        super().__post_init__()
         _check_windows(self)
         _check_names(self)
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "SlideSettings":
-        """Take the settings out of a bundle's config.
-
-        Args:
-            config: `inference.json` as read, of which the ids of this class' attributes are used.
-
-        Returns:
-            The settings; what the config does not say has its default.
-
-        Raises:
-            DataError: roi_size, levels or classes are missing, or a value does not do.
-        """
-        if missing := [name for name in NEEDED if name not in config]:
-            raise DataError(
-                "inference.json", f"lacks {', '.join(missing)}; wanted {', '.join(NEEDED)} at its top level"
-            )
-        names = [field.name for field in dataclasses.fields(cls) if field.name in config]
-        try:
-            return cls(**{name: config[name] for name in names})
-        except (TypeError, ValueError) as error:
-            raise DataError("inference.json", f"can not be used for prediction: {error}") from error
 
     def batch_on(self, device: torch.device) -> int:
         """Windows that go through the network at once.
@@ -88,21 +61,6 @@ class SlideSettings:
         if self.sw_batch_size is not None:
             return self.sw_batch_size
         return 1 if device.type == "cpu" else ON_ACCELERATORS
-
-    def replace(self, **changes: Any) -> "SlideSettings":
-        """The same settings with other values.
-
-        Args:
-            **changes: values by attribute.
-
-        Returns:
-            New settings, checked again.
-        """
-        return dataclasses.replace(self, **changes)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The values by name, as for a JSON file."""
-        return dataclasses.asdict(self)
 
 
 def _check_windows(settings: SlideSettings) -> None:
