@@ -36,11 +36,17 @@ SMALL = {
 SIZES = ["--roi_size", "[64, 96]"]
 
 
+def environment(**more: str) -> dict[str, str]:
+    """Of every run that a test starts: with other threads floating-point sums, and so weights, differ."""
+    return {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **more}
+
+
 def monai_bundle(verb: str, config_file: Path | str, *words: str | Path, cwd: Path = ROOT, code: int = 0, **env: str):
     """Run `python -m monai.bundle run` and check its exit code; returns the finished process."""
     line = [sys.executable, "-m", "monai.bundle", "run", verb, "--config_file", config_file, *words]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **env}
-    done = subprocess.run(list(map(str, line)), cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        list(map(str, line)), cwd=cwd, env=environment(**env), capture_output=True, text=True, check=False
+    )
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-5000:]
     return done
 

@@ -1,7 +1,6 @@
 """Whole runs: killed and resumed, in two processes, from another folder, on real slices."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_bundles import BUNDLES, ROOT, SIZES, SMALL, monai_bundle, phantom, places, train  # noqa: F401
+from tests.test_bundles import (
+    BUNDLES,
+    ROOT,
+    SIZES,
+    SMALL,
+    environment,
+    monai_bundle,
+    phantom,  # noqa: F401
+    places,
+    train,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +49,7 @@ def start(name: str, *words: str | Path) -> subprocess.Popen:
     return subprocess.Popen(
         list(map(str, line)),
         cwd=ROOT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -93,8 +102,7 @@ def test_two_processes_train(phantom, tmp_path):  # noqa: F811
 def torchrun(verb: str, config_file: str, *words: str | Path) -> None:
     line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     line += ["-m", "monai.bundle", "run", verb, "--config_file", config_file, *map(str, words)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-5000:]
 
 
