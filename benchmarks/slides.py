@@ -108,6 +108,7 @@ def run_bare(slide, network, settings, options, folder):
     plan = plan_of(slide, settings)
     windows = len(plan.rows) * len(plan.columns)
     batch = torch.rand(settings.sw_batch_size, 3, *settings.roi_size, device=options.device)
+    batch = batch.contiguous(memory_format=torch.channels_last)  # the quicker layout, as streaming has it
     turns = []
     with torch.inference_mode():
         for _ in range(max(1, min(windows, options.bare_windows) // len(batch))):

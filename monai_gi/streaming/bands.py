@@ -191,6 +191,8 @@ class _Windows:
         """Logits (n, C, h, w) of windows (n, 3 * levels, h, w), uint8."""
         with torch.inference_mode(), autocast(self.amp, self.device):
             inputs = torch.from_numpy(windows).to(self.device).float().div_(255)
+            # Convolutions of a UNet take two thirds of the time so, on CPUs as on GPUs.
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
             passes = [one_tensor(self.network(inputs)).float()]
             passes += [one_tensor(self.network(inputs.flip(axes))).float().flip(axes) for axes in self.flips]
             if len(passes) == 1:
