@@ -127,8 +127,15 @@ def test_rare_compression_is_refused(tmp_path, place):
 
 def test_bomb_is_refused_by_its_ratio(tmp_path, place):
     path = write_zip(tmp_path / "a.zip", [("b/x", bytes(2 << 20))])
-    refused(path, place, r"unpacks to \d{3,4} times its packed size; 100 times are accepted")
+    refused(path, place, r"'b/x': unpacks to \d{3,4} times the packed size; 100 times are accepted")
     unpack_safely(path, place, Limits(ratio=2000))
+
+
+def test_bomb_of_many_small_entries_is_refused(tmp_path, place):
+    path = write_zip(tmp_path / "a.zip", [(f"b/{number}", bytes(100_000)) for number in range(40)])
+    refused(path, place, r"all entries: unpack to \d{3} times the packed size; 100 times are accepted")
+    small = write_zip(tmp_path / "small.zip", [(f"b/{number}", bytes(100_000)) for number in range(10)])
+    unpack_safely(small, place)
 
 
 def test_total_and_number_are_limited(tmp_path, place):

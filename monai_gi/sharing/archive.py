@@ -25,7 +25,7 @@ UNSAFE_SIGNS = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])", re.I)
 END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 LOCAL_HEADER_BYTES = 30
-SMALL_BYTES = 1 << 20  # text of this size may be as repetitive as it likes
+SMALL_BYTES = 1 << 20  # as much text as this may be as repetitive as it likes
 
 
 class Limits(NamedTuple):
@@ -34,11 +34,11 @@ class Limits(NamedTuple):
     Attributes:
         files: entries, folders included.
         total_bytes: of all unpacked content.
-        ratio: unpacked bytes for a packed one, for an entry over 1 MiB.
+        ratio: unpacked bytes for a packed one, of an entry or of all together where they have more than 1 MiB.
     """
 
     files: int = 10_000
-    total_bytes: int = 8 << 30
+    total_bytes: int = 4 << 30
     ratio: float = 100.0
 
 
@@ -151,6 +151,8 @@ def _entry_faults(entries: Sequence[zipfile.ZipInfo], limits: Limits, size: int)
     total = sum(entry.file_size for entry in entries)
     if total > limits.total_bytes:
         yield DataError("all entries", f"unpack to {total} bytes; {limits.total_bytes} are accepted.")
+    if problem := _ratio_problem(total, size, limits):
+        yield DataError("all entries", f"unpack to {problem}")
     if len(entries) > limits.files:
         yield DataError("all entries", f"are {len(entries)}; {limits.files} are accepted.")
     ordered = sorted(entries, key=lambda entry: entry.header_offset)
@@ -174,9 +176,16 @@ def _header_problems(entry: zipfile.ZipInfo, limits: Limits) -> Iterator[str]:
         yield "is encrypted; an archive without a password was wanted."
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         yield f"is compressed with method {entry.compress_type}; stored or deflated was wanted."
-    if entry.file_size > SMALL_BYTES and entry.file_size > limits.ratio * max(1, entry.compress_size):
-        ratio = entry.file_size / max(1, entry.compress_size)
-        yield f"unpacks to {ratio:.0f} times its packed size; {limits.ratio:.0f} times are accepted."
+    if problem := _ratio_problem(entry.file_size, entry.compress_size, limits):
+        yield f"unpacks to {problem}"
+
+
+def _ratio_problem(unpacked: int, packed: int, limits: Limits) -> str:
+    """How much larger content becomes than a sender of plain files can make it; "" where it does not."""
+    ratio = unpacked / max(1, packed)
+    if unpacked <= SMALL_BYTES or ratio <= limits.ratio:
+        return ""
+    return f"{ratio:.0f} times the packed size; {limits.ratio:.0f} times are accepted."
 
 
 def _name_faults(entries: Sequence[zipfile.ZipInfo]) -> Iterator[DataError]:
