@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `monai-gi`; the command line when None.
 
     Returns:
-        0 done, 1 not as it should be (`inspect`, `leaks`), 2 bad input (one message, no traceback), 130 stopped with
-        Ctrl-C, 141 nobody reads the pipe any more.
+        0 done, 1 not as it should be (`inspect`, `leaks`) or an unexpected error in an input (`predict`), 2 bad input
+        (one message, no traceback), 130 stopped with Ctrl-C, 141 nobody reads the pipe any more.
 
     Raises:
         SystemExit: 143, stopped with SIGTERM; 2, words that are no command line.
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except (DataError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return getattr(error, "exit_code", 2)
     except OSError as error:
         # A full disk names no file; what was written before is whole.
         print("error: " + ": ".join(str(part) for part in (error.filename, error.strerror) if part), file=sys.stderr)

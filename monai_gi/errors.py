@@ -10,7 +10,12 @@ class DataError(Exception):
     Args:
         where: file, row, folder or option that holds the fault.
         problem: what was found, what was wanted and the repair, in one sentence or two.
+
+    Attributes:
+        exit_code: that a command ends with.
     """
+
+    exit_code = 2
 
     def __init__(self, where: str | Path, problem: str) -> None:
         super().__init__(f"{where}: {problem}")

@@ -137,18 +137,17 @@ class _Job:
         start = time.perf_counter()
         classes = self.predictor.settings.classes
         _clear(task.folder, classes)
-        if "mask" in self.formats:
-            write_masks(task.folder, prediction.masks, classes)
+        files = write_masks(task.folder, prediction.masks, classes) if "mask" in self.formats else []
         if "overlay" in self.formats:
             picture = clinical_frame(frame, prediction.masks, title=task.name, classes=classes)
-            write_png(task.folder / OVERLAY, picture)
+            files.append(write_png(task.folder / OVERLAY, picture))
         found = {
             "frame": {"name": task.name, "kind": "frame", "size": list(frame.shape[:2])},
             "classes": findings(prediction.masks, prediction.probabilities, classes),
         }
         seconds = {**spent, "write all": time.perf_counter() - start}
         settings = self._settings_of(task.source)
-        write_record(task.folder / RESULT, found, self.provenance, seconds=seconds, settings=settings)
+        write_record(task.folder / RESULT, found, self.provenance, seconds=seconds, settings=settings, files=files)
 
     def _settings_of(self, frame: Frame) -> dict[str, Any]:
         return {**self.settings, "input_sha256": sha256_of(frame.path)}

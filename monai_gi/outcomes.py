@@ -1,14 +1,16 @@
 """What happens to each input of `monai-gi predict`: skipped, contoured or at fault; a folder each, `result.json` last.
 
-An input is done when its folder holds a `result.json` of the same settings. Faults are gathered, so that one faulty
-input does not keep the others waiting.
+An input is done when its folder holds a `result.json` of the same settings, and the files that it lists. Faults are
+gathered, unexpected errors too, so that one faulty input does not keep the others waiting.
 """
 
+import errno
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,6 +21,9 @@ from monai_gi.errors import DataError, DataErrors
 from monai_gi.provenance import INTENDED_USE
 
 RESULT = "result.json"
+# What the next input would meet too: a disk that is full or takes nothing, too many open files.
+_HITS_ALL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)
+_LONGEST_MESSAGE = 300
 S = TypeVar("S")
 
 
@@ -39,6 +44,23 @@ class Outcome:
     seconds: float = 0.0
 
 
+class UnexpectedError(DataError):
+    """What the program did not foresee in one input: memory that ran out, an error of a library or of its own.
+
+    Args:
+        name: of the input.
+        error: what was raised. Only its words are kept: what it holds on to may fill the memory.
+    """
+
+    exit_code = 1
+
+    def __init__(self, name: str, error: Exception) -> None:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        words = ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())[:_LONGEST_MESSAGE]]))
+        repair = "Not foreseen: where memory ran out, take --device cpu or a larger machine; else report it"
+        super().__init__(name, f"{words} ({Path(place.filename).name}, line {place.lineno}). {repair}")
+
+
 class NotContouredError(DataErrors):
     """Some inputs could not be contoured; the others are done.
 
@@ -50,6 +72,7 @@ class NotContouredError(DataErrors):
     def __init__(self, problems: Sequence[DataError], outcomes: Sequence[Outcome]) -> None:
         super().__init__("not contoured", problems)
         self.outcomes = tuple(outcomes)
+        self.exit_code = min(problem.exit_code for problem in problems)
 
 
 @dataclass(frozen=True)
@@ -84,12 +107,13 @@ def run_tasks(
         overwrite: redo what is done.
 
     Returns:
-        Outcomes of what is done, earlier or now, and the faults of the others.
+        Outcomes of what is done, earlier or now, and the faults of the others; unexpected errors are faults too.
 
     Raises:
-        DataError: a result lies there that was made with other settings, or can not be read.
+        DataErrors: all results that lie there and were made with other settings, or can not be read.
+        OSError: the next input would meet it too, such as a full disk.
     """
-    done = {task.name for task in tasks if not overwrite and is_done(task.folder, task.settings)}
+    done = set() if overwrite else _done(tasks)
     waiting = [task for task in tasks if task.name not in done]
     outcomes = [Outcome(task.name, task.folder, "already done") for task in tasks if task.name in done]
     faults: list[DataError] = []
@@ -97,13 +121,40 @@ def run_tasks(
     with tqdm(total=total, desc="contouring", unit=unit, disable=not waiting, **pace()) as bar:
         for task in waiting:
             start = time.perf_counter()
-            try:
-                contour(task, bar)
+            found = _faults(task, contour, bar)
+            if not found:
                 outcomes.append(Outcome(task.name, task.folder, "contoured", time.perf_counter() - start))
-            except DataError as fault:
-                faults += one_by_one(fault)
-                bar.total -= task.units  # else the end time would wait for them
+                continue
+            faults += found
+            bar.total -= task.units  # else the end time would wait for them
     return outcomes, faults
+
+
+def _faults(task: Task[S], contour: Callable[[Task[S], tqdm], object], bar: tqdm) -> list[DataError]:
+    """Contour one input; what is wrong with it, none where it is done."""
+    try:
+        contour(task, bar)
+    except DataError as fault:
+        return one_by_one(fault)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _HITS_ALL:
+            raise
+        return [UnexpectedError(task.name, error)]
+    return []
+
+
+def _done(tasks: Iterable[Task[S]]) -> set[str]:
+    """Names of the inputs that an earlier run finished; all that hold other results are told at once."""
+    done, faults = set(), []
+    for task in tasks:
+        try:
+            if is_done(task.folder, task.settings):
+                done.add(task.name)
+        except DataError as fault:
+            faults.append(fault)
+    if faults:
+        raise DataErrors("--output", faults)
+    return done
 
 
 def is_done(folder: Path, settings: Callable[[], Mapping[str, Any]]) -> bool:
@@ -114,23 +165,24 @@ def is_done(folder: Path, settings: Callable[[], Mapping[str, Any]]) -> bool:
         settings: that the result is to have; asked for only where there is a result.
 
     Returns:
-        True where `result.json` has them.
+        True where `result.json` has them, and the files that it lists are there.
 
     Raises:
         DataError: the result was made with other settings, or can not be read.
     """
-    path = folder / RESULT
+    path, where = folder / RESULT, f"{folder.name}/{RESULT}"
     if not path.is_file():
         return False
     try:
-        found = json.loads(path.read_bytes())["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(path, f"can not be read ({error}). --overwrite makes it anew") from error
+        record = json.loads(path.read_bytes())
+        found, files = record["settings"], [folder / name for name in record.get("files", ())]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(where, f"can not be read ({error}). --overwrite makes it anew") from error
     wanted = json.loads(json.dumps(settings()))
     differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
     if differing:
-        raise DataError(path, f"was made with other {', '.join(differing)}. --overwrite redoes it, or use another DIR")
-    return True
+        raise DataError(where, f"was made with other {', '.join(differing)}. --overwrite redoes it, or use another DIR")
+    return all(file.is_file() for file in files)
 
 
 def check_folder(folder: Path) -> None:

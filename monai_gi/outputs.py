@@ -1,9 +1,10 @@
 """What a contoured scan leaves in its folder: one writer a format, side by side, and `result.json` last."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,15 @@ def write_outputs(folder: Path, results: Results, formats: Collection[str], seco
     """
     spent = {**seconds, **results.prediction.seconds}
 
-    def write(name: str) -> None:
+    def write(name: str) -> Sequence[Path]:
         start = time.perf_counter()
-        WRITERS[name](folder, results)
+        files = WRITERS[name](folder, results)
         spent[f"write {name}"] = time.perf_counter() - start
+        return files
 
     start = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, sorted(formats, key=WRITING_ORDER.index)))
+        written = list(pool.map(write, sorted(formats, key=WRITING_ORDER.index)))
     spent["write all"] = time.perf_counter() - start
     return write_result(
         folder / RESULT,
@@ -120,26 +122,27 @@ def write_outputs(folder: Path, results: Results, formats: Collection[str], seco
         results.provenance,
         seconds=spent,
         settings=results.settings,
+        files=sorted(chain.from_iterable(written)),
     )
 
 
-def _rtstruct(folder: Path, results: Results) -> None:
-    write_rtstruct(folder / "rtstruct.dcm", results.scan, results.prediction.masks, results.provenance)
+def _rtstruct(folder: Path, results: Results) -> Sequence[Path]:
+    return [write_rtstruct(folder / "rtstruct.dcm", results.scan, results.prediction.masks, results.provenance)]
 
 
-def _dicom_seg(folder: Path, results: Results) -> None:
-    write_dicom_seg(folder / "seg.dcm", results.scan, results.prediction.masks, results.provenance)
+def _dicom_seg(folder: Path, results: Results) -> Sequence[Path]:
+    return [write_dicom_seg(folder / "seg.dcm", results.scan, results.prediction.masks, results.provenance)]
 
 
-def _nifti(folder: Path, results: Results) -> None:
-    write_scan_nifti(folder, results.scan, results.prediction.masks, results.provenance)
+def _nifti(folder: Path, results: Results) -> Sequence[Path]:
+    return write_scan_nifti(folder, results.scan, results.prediction.masks, results.provenance)
 
 
-def _submission(folder: Path, results: Results) -> None:
-    write_part(folder, SUBMISSION, submission_rows(results.scan.slice_names, results.prediction.masks))
+def _submission(folder: Path, results: Results) -> Sequence[Path]:
+    return [write_part(folder, SUBMISSION, submission_rows(results.scan.slice_names, results.prediction.masks))]
 
 
-def _overlay(folder: Path, results: Results) -> None:
+def _overlay(folder: Path, results: Results) -> Sequence[Path]:
     """A picture of each slice with an organ or a doubt, and the sheet of those to check first."""
     scan, masks = results.scan, results.prediction.masks
     checks = slices_to_check(scan, masks, results.prediction.confidence)
@@ -147,7 +150,7 @@ def _overlay(folder: Path, results: Results) -> None:
     slices = ClinicalSlices(scan, masks, results.prediction.window, shown.tolist())
     captions = {check.position: check.name for check in checks} or _spread(shown, scan)
     title = "To check first, worst first" if checks else "No slice stands out as doubtful"
-    write_overlays(folder, "overlay", slices, clinical_sheet(slices, captions, title=title))
+    return write_overlays(folder, "overlay", slices, clinical_sheet(slices, captions, title=title))
 
 
 def _spread(positions: np.ndarray, scan: Scan) -> dict[int, str]:
@@ -157,7 +160,7 @@ def _spread(positions: np.ndarray, scan: Scan) -> dict[int, str]:
     return {int(position): scan.slice_names[position] for position in chosen}
 
 
-WRITERS: dict[str, Callable[[Path, Results], None]] = {
+WRITERS: dict[str, Callable[[Path, Results], Sequence[Path]]] = {
     "rtstruct": _rtstruct,
     "dicom-seg": _dicom_seg,
     "nifti": _nifti,

@@ -1,5 +1,6 @@
 """`monai-gi predict` as a whole: what is written where, skipped, refused, and that it lies on the patient rightly."""
 
+import errno
 import json
 import shutil
 
@@ -136,7 +137,7 @@ def test_another_file_of_the_same_name_is_not_taken_for_done(tmp_path, bundle):
 
 def test_a_writer_that_fails_leaves_the_scan_undone(tmp_path, bundle, series_folder, monkeypatch):
     def fail(*words: object) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr("monai_gi.outputs.write_scan_nifti", fail)
     with pytest.raises(OSError, match="no space left"):

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 
 import pytest
+import torch
 from pydicom import dcmread
 
 from monai_gi import outcomes
@@ -21,6 +22,8 @@ from monai_gi.datasets.phantom.dicom import write_dicom
 from monai_gi.dicom.series import find_series
 from monai_gi.errors import DataError
 from monai_gi.prediction_request import Request
+from monai_gi.predictor import Predictor
+from monai_gi.transforms.rules import apply_organ_rules
 from tests.brightness_bundle import write_brightness_bundle
 
 
@@ -103,6 +106,39 @@ def test_a_full_disk_ends_with_one_message_and_no_part(tmp_path, bundle, dicom, 
     assert main(words(bundle, axial(dicom), tmp_path)) == 2
     assert "error: No space left on device" in capsys.readouterr().err
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_error_that_nobody_foresaw_costs_one_series_by_its_uid_and_exit_code_1(
+    tmp_path, bundle, capsys, monkeypatch
+):
+    folders = write_dicom(tmp_path / "Doe", slices=4, size=(48, 60), spacing_mm=6.0, kinds=("axial", "sagittal"))
+    first, second = sorted(map(uid_of, folders))
+    real = Predictor.predict
+
+    def predict(self, scan, progress=None):
+        prediction = real(self, scan, progress)
+        if scan.name == first:
+            prediction.probabilities[0, 0, 0, 0] = float("nan")
+            apply_organ_rules(torch.from_numpy(prediction.probabilities), self.rules)
+        return prediction
+
+    monkeypatch.setattr(Predictor, "predict", predict)
+    assert main(words(bundle, tmp_path / "Doe", tmp_path / "out", "--format", "nifti")) == 1
+    told = capsys.readouterr()
+    assert f"{second}: contoured in" in told.out
+    assert f"{first}: ValueError: probabilities up to nan" in told.err
+    assert "Doe" not in told.err
+    assert [path.parent.name for path in (tmp_path / "out").rglob("result.json")] == [second]
+
+
+def test_contours_that_were_deleted_are_made_anew(tmp_path, bundle, dicom):
+    words_ = words(bundle, axial(dicom), tmp_path, "--format", "rtstruct", "--format", "overlay")
+    folder = tmp_path / uid_of(axial(dicom))
+    for lost in ("rtstruct.dcm", "overlay/slice_0002.png", "overlay.png"):
+        assert main(words_) == 0
+        (folder / lost).unlink()
+        assert main(words_) == 0
+        assert (folder / lost).is_file()
 
 
 @pytest.mark.slow

@@ -245,7 +245,7 @@ def test_settings_that_do_not_do_are_refused(tmp_path):
 def test_a_network_of_another_number_of_classes_is_an_error(tmp_path):
     source = write_frames(tmp_path / "in", a=drawn_frame()) / "a.png"
     bundle = write_redness_bundle(tmp_path / "two", classes=["polyp", "tool"])
-    with pytest.raises(ValueError, match=r"network: 1 channels, wanted one a class: 2 \(polyp, tool\)"):
+    with pytest.raises(DataError, match=r"network: 1 channels, wanted one a class: 2 \(polyp, tool\)"):
         ask(bundle, source, tmp_path / "out")
 
 

@@ -126,7 +126,24 @@ class SlideResults:
             found = self._write_rest(slide)
         if "label-image" not in self.job.formats:
             forget(self.folder / LABELS)
-        write_record(self.folder / RESULT, found, self.job.provenance, seconds=self.seconds, settings=self.settings)
+        write_record(
+            self.folder / RESULT,
+            found,
+            self.job.provenance,
+            seconds=self.seconds,
+            settings=self.settings,
+            files=self._kept(files),
+        )
+
+    def _kept(self, files: LabelFiles) -> list[Path]:
+        """What stays beside `result.json`."""
+        of_format = {
+            "label-image": [files.labels],
+            "geojson": [self.folder / REGIONS],
+            "overlay": [self.folder / OVERLAY],
+            "probability": list(files.probabilities.values()),
+        }
+        return [path for name in self.job.formats for path in of_format[name]]
 
     def _files(self) -> LabelFiles:
         classes = self.job.settings.classes

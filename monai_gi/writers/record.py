@@ -6,7 +6,7 @@ It is written last and so marks the input as done. No patient data and no paths 
 import json
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ def write_record(
     *,
     seconds: Mapping[str, float],
     settings: Mapping[str, Any],
+    files: Iterable[Path] = (),
 ) -> Path:
     """Write the record of one input.
 
@@ -33,13 +34,16 @@ def write_record(
         provenance: bundle, weights and software.
         seconds: of each stage.
         settings: of the prediction, as JSON can hold them; neither paths nor patients.
+        files: written before, in the record's folder or below it; without one of them the input is not done.
 
     Returns:
         The path.
 
     Raises:
         TypeError: something that JSON does not hold.
+        ValueError: a file lies elsewhere.
     """
+    folder = Path(path).parent
     record = {
         "intended_use": INTENDED_USE,
         **found,
@@ -47,6 +51,7 @@ def write_record(
         "made_by": provenance._asdict(),
         "versions": _versions(provenance),
         "settings": dict(settings),
+        "files": [file.relative_to(folder).as_posix() for file in files],
     }
     return write_whole(path, _on_few_lines(json.dumps(record, indent=2, ensure_ascii=False)) + "\n")
 

@@ -3,7 +3,7 @@
 It is written last and so marks the scan as done. No patient data and no paths: scan and slice names and a UID only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -95,6 +95,7 @@ def write_result(
     *,
     seconds: Mapping[str, float],
     settings: Mapping[str, Any],
+    files: Iterable[Path] = (),
 ) -> Path:
     """Write what was found in one scan, what made it and how long that took.
 
@@ -106,6 +107,7 @@ def write_result(
         provenance: bundle, weights and software.
         seconds: of each stage.
         settings: of the prediction, as JSON can hold them; neither paths nor patients.
+        files: see `write_record`.
 
     Returns:
         The path.
@@ -122,7 +124,7 @@ def write_result(
         "check_first": [_rounded(check) for check in slices_to_check(scan, masks, confidence)],
         "organs": {organ: _organ(scan, mask != 0) for organ, mask in zip(ORGAN_NAMES, masks, strict=True)},
     }
-    return write_record(path, found, provenance, seconds=seconds, settings=settings)
+    return write_record(path, found, provenance, seconds=seconds, settings=settings, files=files)
 
 
 def _doubts(scan: Scan, confidence: "Confidence") -> tuple[np.ndarray, np.ndarray | None]:
