@@ -50,6 +50,9 @@ class UnexpectedError(DataError):
     Args:
         name: of the input.
         error: what was raised. Only its words are kept: what it holds on to may fill the memory.
+
+    Attributes:
+        exit_code: 1; the data may be as they should be.
     """
 
     exit_code = 1
@@ -145,16 +148,17 @@ def _faults(task: Task[S], contour: Callable[[Task[S], tqdm], object], bar: tqdm
 
 def _done(tasks: Iterable[Task[S]]) -> set[str]:
     """Names of the inputs that an earlier run finished; all that hold other results are told at once."""
-    done, faults = set(), []
-    for task in tasks:
-        try:
-            if is_done(task.folder, task.settings):
-                done.add(task.name)
-        except DataError as fault:
-            faults.append(fault)
-    if faults:
+    answers = {task.name: _done_or_fault(task) for task in tasks}
+    if faults := [answer for answer in answers.values() if isinstance(answer, DataError)]:
         raise DataErrors("--output", faults)
-    return done
+    return {name for name, answer in answers.items() if answer}
+
+
+def _done_or_fault(task: Task[S]) -> bool | DataError:
+    try:
+        return is_done(task.folder, task.settings)
+    except DataError as fault:
+        return fault
 
 
 def is_done(folder: Path, settings: Callable[[], Mapping[str, Any]]) -> bool:
