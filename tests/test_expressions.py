@@ -284,3 +284,8 @@ def test_expressions_of_the_repository_are_allowed():
         report = inspect_configs({path.name: path.read_bytes() for path in (root / bundle).glob("*.json")})
         assert len(report.executed) > 50
         assert not report.findings
+
+
+@pytest.mark.parametrize("text", ["a" + "()" * 1900, "1+" * 1900 + "1", "a" + "[0]" * 1200, "not " * 900 + "1"])
+def test_expression_nested_very_deep_is_refused(text):
+    assert expression_problems(text) in (["is nested too deep to be judged"], ["is not Python once its references are put in"])

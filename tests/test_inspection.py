@@ -117,6 +117,15 @@ def test_unexpected_file_is_wrong(tmp_path, name, content, match):
     assert match in "\n".join(map(str, inspection.wrong))
 
 
+def test_more_configs_than_anybody_writes_are_wrong(tmp_path):
+    files = {f"docs/{number}.json": json.dumps(["x" * 900_000]) for number in range(5)}
+    inspection = inspect(write_packed_bundle(tmp_path / "small", files))
+    assert "all configs together have more than the 4194304 bytes that are judged" in str(inspection)
+    assert "configs/inference.json" not in str(inspection.wrong)
+    inspection = inspect(write_packed_bundle(tmp_path / "one", {"docs/a.json": json.dumps(["x" * 1_100_000])}))
+    assert "a config has 1048576 at most" in str(inspection)
+
+
 def test_unknown_file_is_a_note(tmp_path):
     inspection = inspect(write_packed_bundle(tmp_path / "small", {"docs/.hidden": "x", "docs/a.png": b"\x89PNG"}))
     assert inspection.ok

@@ -1,7 +1,9 @@
+import ast
 import io
 import json
 import os
 import pickle
+import weakref
 import zipfile
 
 import pytest
@@ -195,6 +197,53 @@ def test_own_methods_are_allowed_and_forbidden_names_stay_so():
     assert "uses .save" in str(list(script_problems({"a.py": hidden.encode()})))
 
 
+def add_code(path, number, size):
+    with zipfile.ZipFile(path, "a") as archive:
+        for i in range(number):
+            archive.writestr(f"model/code/__torch__/more_{i}.py", b"x\n" * (size // 2))
+
+
+def test_more_code_than_networks_have_is_wrong_and_not_parsed(tmp_path, script, weights, monkeypatch):
+    longest = []
+    monkeypatch.setattr(
+        "monai_gi.sharing.script_inspection.ast.parse",
+        lambda text, parse=ast.parse: longest.append(len(text)) or parse(text),
+    )
+    add_code(script, 1, 300_000)
+    assert "more_0.py: has 300000 bytes of code in one file; 262144 are judged" in text_of(
+        inspect_script("model.ts", script)[0]
+    )
+    assert max(longest) < 10_000
+    longest.clear()
+    add_code(script.with_name("b.ts"), 10, 250_000)
+    said = text_of(inspect_script("model.ts", script.with_name("b.ts"))[0])
+    assert "holds 2500000 bytes of code, pickles and configs; 2097152 are judged at most" in said
+    assert longest == []
+    long = {"x": "y" * 3_000_000}
+    torch.save(long, weights)
+    assert "bytes of code, pickles and configs" in text_of(inspect_weights("model.pt", weights))
+
+
+def test_syntax_trees_are_judged_one_by_one(monkeypatch):
+    alive, most = weakref.WeakSet(), []
+
+    def parse(text, parse=ast.parse):
+        tree = parse(text)
+        alive.add(tree)
+        most.append(len(alive))
+        return tree
+
+    monkeypatch.setattr("monai_gi.sharing.script_inspection.ast.parse", parse)
+    assert list(script_problems({f"{i}.py": b"x" for i in range(9)})) == []
+    assert max(most) <= 2  # the last and the next
+
+
+@pytest.mark.parametrize("line", ["a" + ".a" * 1400, f"getattr(a, a{'.a' * 1400})", "a" + "[a" * 90 + "]" * 90])
+def test_code_nested_very_deep_is_judged(line):
+    found = [text for _, text in script_problems({"a.py": line.encode()})]
+    assert found == (["calls getattr of something nested very deep"] if "getattr" in line else [])
+
+
 def test_script_of_other_formats_is_wrong(tmp_path, weights, script):
     assert "holds no TorchScript" in text_of(inspect_script("model.ts", weights)[0])
     (tmp_path / "flat.ts").write_bytes(b"\x00\x00\x00\x00PTMF")
@@ -211,6 +260,11 @@ def test_pickle_inside_a_script_is_judged(script):
     classes = b"c__torch__.torch.classes.dist_c10d\nTCPStore\n."
     rewritten(script, lambda name, content: classes if name.endswith("constants.pkl") else content)
     assert "names __torch__.torch.classes.dist_c10d.TCPStore" in text_of(inspect_script("model.ts", script)[0])
+
+
+def test_header_of_safetensors_larger_than_any_is_not_read(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes((3_000_000).to_bytes(8, "little") + b"{" + b" " * 2_999_998 + b"}")
+    assert "is no safetensors file" in text_of(inspect_safetensors("x", tmp_path / "a.safetensors"))
 
 
 def test_safetensors_are_judged_by_their_header(tmp_path):

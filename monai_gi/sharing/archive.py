@@ -25,6 +25,7 @@ UNSAFE_SIGNS = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])", re.I)
 END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 LOCAL_HEADER_BYTES = 30
+DEEPEST = 16
 SMALL_BYTES = 1 << 20  # as much text as this may be as repetitive as it likes
 
 
@@ -105,7 +106,7 @@ def zip_faults(path: str | Path, limits: Limits = LIMITS, *, for_unpacking: bool
         raise DataError(path, f"is no plain zip archive ({error}). Get it again from its sender.") from error
     faults = [*_entry_faults(entries, limits, path.stat().st_size)]
     if for_unpacking:
-        faults += [*_name_faults(entries), *_collisions(entries)]
+        faults += [*_name_faults(entries), *_collisions([e for e in entries if not _name_problem(e.orig_filename)])]
     return faults
 
 
@@ -207,6 +208,8 @@ def _name_problem(name: str) -> str:
         return "has a control character or a sign that Windows does not allow in names."
     if len(name) > 400:
         return f"has {len(name)} characters; that is too long for a file."
+    if name.count("/") > DEEPEST:
+        return f"lies below {name.count('/')} folders; {DEEPEST} are accepted."
     return next(filter(None, map(_part_problem, name.removesuffix("/").split("/"))), "")
 
 

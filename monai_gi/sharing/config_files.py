@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from monai_gi.errors import DataError
 
-LARGEST_CONFIG_BYTES = 8 << 20
+LARGEST_CONFIG_BYTES = 1 << 20
 DEEPEST = 60
 MOST_ITEMS = 200_000
 CONFIG_SUFFIXES = (".json", ".yaml", ".yml")

@@ -27,6 +27,7 @@ LOGGING_PLAIN = frozenset(
     {"keys", "level", "handlers", "qualname", "propagate", "formatter", "format", "datefmt", "style", "encoding"}
 )  # no `defaults`, which Python evaluates since 3.12
 STREAMS = frozenset({"sys.stdout", "sys.stderr"})
+LONGEST_ARGUMENTS = 100
 
 
 class Executed(NamedTuple):
@@ -213,6 +214,8 @@ def _is_plain_logging(section: str, key: str, value: str) -> bool:
         return value in (LOGGING_FORMATTERS if section.startswith("formatter_") else LOGGING_CLASSES)
     if key not in ("args", "kwargs"):
         return key in LOGGING_PLAIN
+    if len(value) > LONGEST_ARGUMENTS:
+        return False
     try:
         tree = ast.parse(value.strip() or "()", mode="eval").body
     except (SyntaxError, ValueError, RecursionError):

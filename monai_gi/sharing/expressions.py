@@ -91,9 +91,11 @@ def expression_problems(text: str, position: str = "", around: Surroundings | No
         return _import_problems(module, text)
     try:
         tree = ast.parse(substituted.strip(" \t"), mode="eval")
+        return list(dict.fromkeys(_problems(tree, around or Surroundings(), frozenset())))
     except SyntaxError:
         return ["is no single expression"]
-    return list(dict.fromkeys(_problems(tree, around or Surroundings(), frozenset())))
+    except RecursionError:
+        return ["is nested too deep to be judged"]
 
 
 def _import_problems(module: ast.Module, text: str) -> list[str]:

@@ -5,6 +5,7 @@ Convention: nothing is imported, evaluated or unpickled here. `wrong` findings s
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.sharing.archive import unpack_safely
 from monai_gi.sharing.bundle_facts import Claims, claims_of, fact_findings
-from monai_gi.sharing.config_files import CONFIG_SUFFIXES
+from monai_gi.sharing.config_files import CONFIG_SUFFIXES, LARGEST_CONFIG_BYTES
 from monai_gi.sharing.config_inspection import Executed, inspect_configs, inspect_logging
 from monai_gi.sharing.file_kinds import hidden_archive_findings, kind_findings
 from monai_gi.sharing.findings import NOTE, WRONG, Finding
@@ -24,6 +25,7 @@ from monai_gi.sharing.weights_inspection import inspect_safetensors, inspect_scr
 LOGGING_SUFFIXES = (".conf", ".cfg", ".ini")
 PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 SCRIPT_SUFFIX = ".ts"
+LARGEST_CONFIGS_BYTES = 4 << 20
 UNSIGNED = Signature(False, False, False, "", "")
 
 
@@ -162,12 +164,7 @@ def inspect_folder(root: Path, path: Path, *, public_key: str | Path | None = No
     if is_packed or has_manifest or not path.is_dir():  # a zip of any layout was packed for others
         findings += [Finding(WRONG, MANIFEST_NAME, problem) for problem in verify_manifest(root)]
     signature = _checked_signature(root, has_manifest, public_key, findings)
-    configs = {name: _content(file) for name, file in files.items() if _is_config(name)}
-    for name, file in files.items():
-        findings += _file_findings(name, file, configs)
-        if not name.lower().endswith((*PICKLE_SUFFIXES, SCRIPT_SUFFIX)):
-            findings += hidden_archive_findings(name, file)
-    report = inspect_configs(configs)
+    report = inspect_configs(_configs(files, findings))
     findings += report.findings
     folder = "configs/" if is_packed else ""
     metadata = report.contents.get(f"{folder}metadata.json")
@@ -180,10 +177,30 @@ def inspect_folder(root: Path, path: Path, *, public_key: str | Path | None = No
     return Opened(root, report.contents, inspection)
 
 
+def _configs(files: Mapping[str, Path], findings: list[Finding]) -> dict[str, bytes]:
+    """The configs of a bundle, those inside TorchScript among them; what is wrong with other files is found on the way.
+
+    A bundle of more and larger configs than anybody writes gets none of them judged, and a finding.
+    """
+    configs: dict[str, bytes] = {}
+    for name, file in files.items():
+        findings += _file_findings(name, file, configs)
+        if not name.lower().endswith((*PICKLE_SUFFIXES, SCRIPT_SUFFIX)):
+            findings += hidden_archive_findings(name, file)
+        if sum(map(len, configs.values())) > LARGEST_CONFIGS_BYTES:
+            text = f"all configs together have more than the {LARGEST_CONFIGS_BYTES} bytes that are judged."
+            findings.append(Finding(WRONG, name, text))
+            return {}
+    return configs
+
+
 def _file_findings(name: str, path: Path, configs: dict[str, bytes]) -> list[Finding]:
-    """What is wrong with one file that is no config; configs inside TorchScript go to `configs`."""
+    """What is wrong with one file; configs, those inside TorchScript too, go to `configs`, to be judged together."""
     suffix = Path(name).suffix.lower()
-    if name in (MANIFEST_NAME, SIGNATURE_NAME) or name in configs:
+    if name in (MANIFEST_NAME, SIGNATURE_NAME):
+        return []
+    if suffix in CONFIG_SUFFIXES:
+        configs[name] = _content(path)
         return []
     if suffix in LOGGING_SUFFIXES:
         return inspect_logging(name, _content(path))
@@ -198,14 +215,10 @@ def _file_findings(name: str, path: Path, configs: dict[str, bytes]) -> list[Fin
     return kind_findings(name, path)
 
 
-def _is_config(name: str) -> bool:
-    return name.lower().endswith(CONFIG_SUFFIXES) and name not in (MANIFEST_NAME, SIGNATURE_NAME)
-
-
 def _content(path: Path) -> bytes:
     """A small file; of a larger one enough to be refused for its size."""
     with path.open("rb") as file:
-        return file.read((8 << 20) + 1)
+        return file.read(LARGEST_CONFIG_BYTES + 1)
 
 
 def _checked_signature(root: Path, has_manifest: bool, key: str | Path | None, findings: list[Finding]) -> Signature:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from monai_gi.sharing.config_inspection import Executed
-from monai_gi.sharing.findings import Finding, printable
+from monai_gi.sharing.findings import NOTE, Finding, printable
 from monai_gi.sharing.manifest import MANIFEST_NAME
 from monai_gi.sharing.signature import Signature
 
@@ -27,7 +27,7 @@ def report_lines(inspection: "Inspection", *, brief: bool = False) -> list[str]:
     Returns:
         Its lines.
     """
-    notes = [finding for finding in inspection.findings if finding not in inspection.wrong]
+    notes = [finding for finding in inspection.findings if finding.severity == NOTE]
     return [
         printable(f"{inspection.path.name}: {inspection.claims.title}"),
         _verdict(inspection),

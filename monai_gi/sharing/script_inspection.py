@@ -7,7 +7,7 @@ C++ classes (`__torch__.torch.classes`). Source: torch/csrc/jit/serialization an
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 
 from monai_gi.sharing.allow_list import SCRIPT_BUILTINS, SCRIPT_OPERATORS, SCRIPT_PRIMITIVES
 
@@ -15,6 +15,7 @@ from monai_gi.sharing.allow_list import SCRIPT_BUILTINS, SCRIPT_OPERATORS, SCRIP
 FORBIDDEN = frozenset(
     {"save", "load", "from_file", "set_", "set_data", "as_strided", "as_strided_", "resize_", "classes"}
 )
+LARGEST_SOURCE_BYTES = 256 << 10  # its syntax tree takes a thousand times as much memory; networks have 25 kB a file
 NUMBERED = re.compile(r"_\d+")
 SPACES = {"torch": SCRIPT_OPERATORS, "ops.aten": SCRIPT_OPERATORS, "ops.prim": SCRIPT_PRIMITIVES}
 SPACES_AND_ROOT = (*SPACES, "ops")  # to be followed by a name
@@ -29,21 +30,25 @@ def script_problems(sources: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     Yields:
         tuple[str, str]: (name, phrase), each once.
     """
-    trees: dict[str, ast.Module] = {}
+    own = frozenset(name for data in sources.values() for name in _own_names(data))
     for name, data in sources.items():
-        tree = _parsed(data)
-        if tree is None:
-            yield name, "cannot be read as TorchScript"
-        else:
-            trees[name] = tree
-    own = _own_names(trees.values())
-    for name, tree in trees.items():
-        bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        found = (problem for node in ast.walk(tree) for problem in _problems(node, own, bases))
-        yield from ((name, problem) for problem in dict.fromkeys(found))
+        yield from ((name, problem) for problem in _source_problems(data, own))
+
+
+def _source_problems(data: bytes, own: Set[str]) -> list[str]:
+    """Phrases about one file, each once."""
+    if len(data) > LARGEST_SOURCE_BYTES:
+        return [f"has {len(data)} bytes of code in one file; {LARGEST_SOURCE_BYTES} are judged at most"]
+    tree = _parsed(data)
+    if tree is None:
+        return ["cannot be read as TorchScript"]
+    bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return list(dict.fromkeys(problem for node in ast.walk(tree) for problem in _problems(node, own, bases)))
 
 
 def _parsed(data: bytes) -> ast.Module | None:
+    if len(data) > LARGEST_SOURCE_BYTES:
+        return None
     try:
         tree = ast.parse(data.decode())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -51,9 +56,10 @@ def _parsed(data: bytes) -> ast.Module | None:
     return tree if tree.body else None
 
 
-def _own_names(trees: Iterable[ast.Module]) -> frozenset[str]:
+def _own_names(data: bytes) -> frozenset[str]:
     """Functions, methods and classes that the archive itself defines; their code is judged like any other."""
-    nodes = (node for tree in trees for node in ast.walk(tree))
+    tree = _parsed(data)
+    nodes = () if tree is None else ast.walk(tree)
     return frozenset(node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
 
 
@@ -97,13 +103,20 @@ def _getattr_problems(node: ast.Call) -> Iterator[str]:
     """`getattr(self, "0")` is how submodules with numbers are named."""
     is_plain = len(node.args) == 2 and isinstance(node.args[1], ast.Constant)
     if not is_plain or node.args[1].value in FORBIDDEN:  # type: ignore[attr-defined]
-        yield f"calls {ast.unparse(node)[:60]}"
+        yield f"calls {_shown(node)}"
+
+
+def _shown(node: ast.AST) -> str:
+    try:
+        return ast.unparse(node)[:60]
+    except RecursionError:
+        return "getattr of something nested very deep"
 
 
 def _dotted(node: ast.AST) -> str:
-    """`a.b.c`; "" for anything that is not names and dots."""
+    """`a` or `a.b`, as the spaces are written; "" for anything else."""
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, ast.Attribute) and (base := _dotted(node.value)):
-        return f"{base}.{node.attr}"
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
     return ""

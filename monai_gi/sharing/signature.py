@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIGNATURE_NAME = "manifest.sig"
 ALGORITHM = "Ed25519"
+LARGEST_BYTES = 4096  # key and signature have 96
 
 
 class Signature(NamedTuple):
@@ -112,6 +113,8 @@ def _manifest_bytes(folder: Path) -> bytes:
 
 def _parts(path: Path) -> tuple[bytes, bytes]:
     """The raw public key (32 bytes) and the signature (64 bytes) of a signature file."""
+    if path.stat().st_size > LARGEST_BYTES:
+        raise ValueError("size")
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if content["algorithm"] != ALGORITHM:
         raise ValueError(content["algorithm"])

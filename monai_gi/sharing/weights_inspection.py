@@ -20,8 +20,9 @@ from monai_gi.sharing.findings import WRONG, Finding
 from monai_gi.sharing.script_inspection import script_problems
 
 NAMING = ("STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID")
-LARGEST_PICKLE_BYTES = 256 << 20
-LARGEST_HEADER_BYTES = 100 << 20
+JUDGED_SUFFIXES = (".py", ".pkl", ".json")
+LARGEST_JUDGED_BYTES = 2 << 20  # all code, pickles and configs of an archive; a network of 600 MB has 300 kB of them
+LARGEST_HEADER_BYTES = 2 << 20
 SCRIPT_TYPES, SCRIPT_CLASSES = "__torch__.", "__torch__.torch.classes"
 OUTSIDE = "outside the allow-list"
 # PyTorch looks its entries up without regard to case, and its readers know older formats, too: code and pickles count
@@ -153,7 +154,13 @@ def _open(file: str, path: Path) -> tuple[zipfile.ZipFile | None, list[Finding]]
         return None, [Finding(WRONG, file, error.problem)]
     if faults:
         return None, [Finding(WRONG, file, f"{fault.where} {fault.problem}") for fault in faults]
-    return zipfile.ZipFile(path), []
+    archive = zipfile.ZipFile(path)
+    judged = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith(JUDGED_SUFFIXES))
+    if judged > LARGEST_JUDGED_BYTES:
+        archive.close()
+        problem = f"holds {judged} bytes of code, pickles and configs; {LARGEST_JUDGED_BYTES} are judged at most."
+        return None, [Finding(WRONG, file, problem)]
+    return archive, []
 
 
 def _entry_findings(file: str, names: Sequence[str], known: re.Pattern[str], what: str) -> list[Finding]:
@@ -168,8 +175,6 @@ def _entry_findings(file: str, names: Sequence[str], known: re.Pattern[str], wha
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     """One entry; b"" where its content disagrees with its header, which no judge accepts."""
-    if archive.getinfo(name).file_size > LARGEST_PICKLE_BYTES:
-        return b""
     try:
         return archive.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
