@@ -16,31 +16,13 @@ from monai_gi.atomic_file import part_of, write_atomically
 from monai_gi.errors import DataError
 from monai_gi.handlers import AtomicCheckpointSaver, ResumeCheckpoint
 from monai_gi.handlers.resume import read_resume_file
-from tests.tiny_training import BATCHES, Training, same
-
-
-class Stop(Exception):
-    pass
+from tests.tiny_training import BATCHES, Stop, Training, same, stopped
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     return folder, Training(folder, epochs=4).run().state()
-
-
-def stopped(folder, iteration, **settings):
-    """A run of 4 epochs that an exception ends in the given iteration."""
-
-    def step(engine):
-        if engine.state.iteration == iteration:
-            raise Stop
-
-    training = Training(folder, epochs=4, **settings)
-    training.trainer.add_event_handler(Events.ITERATION_STARTED, step)
-    with pytest.raises(Stop):
-        training.run()
-    return training
 
 
 @pytest.mark.parametrize("iteration", [2, BATCHES + 1, 3 * BATCHES])
@@ -176,14 +158,6 @@ def test_another_network_is_refused(whole):
     training.checkpoint.objects["network"] = torch.nn.Linear(2, 2)
     with pytest.raises(DataError, match="its network does not fit this run's"):
         training.run()
-
-
-def test_changed_settings_are_named(tmp_path, caplog):
-    stopped(tmp_path, BATCHES + 1, settings={"fold": 0, "lr": 0.1, "resume": False})
-    with caplog.at_level(logging.WARNING):
-        Training(tmp_path, epochs=4, resume=True, settings={"fold": 1, "lr": 0.1, "resume": True}).run()
-    assert "this is not the run that was stopped: fold was 0, is 1" in caplog.text
-    assert "resume was" not in caplog.text
 
 
 def test_object_without_state_is_named(tmp_path):

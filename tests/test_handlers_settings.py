@@ -79,6 +79,14 @@ def test_data_is_counted_and_hashed_without_its_paths():
     assert describe_items([])["items"] == 0
 
 
+def test_labels_that_are_files_count_by_their_names():
+    here, there, other = (
+        describe_items([{"id": "1", "group": "a", "label": label}]) for label in ("a/1.png", "b/c/1.png", "a/2.png")
+    )
+    assert here == there
+    assert here["sha256"] != other["sha256"]
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [

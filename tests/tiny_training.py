@@ -4,10 +4,12 @@ Run as a program: `python -m tests.tiny_training OUTPUT_DIR [--resume] [--epochs
 """
 
 import argparse
+import contextlib
 import logging
 from pathlib import Path
 
 import torch
+from ignite.engine import Events
 from ignite.handlers import EMAHandler
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import EarlyStopHandler, LrScheduleHandler, ValidationHandler
@@ -51,7 +53,17 @@ class Training:
     """The parts of one run, built as a bundle's config builds them."""
 
     def __init__(
-        self, folder, *, resume=False, epochs=6, patience=50, curves=False, settings=None, batch_size=4, interval=1
+        self,
+        folder,
+        *,
+        resume=False,
+        epochs=6,
+        patience=50,
+        curves=False,
+        settings=None,
+        data=None,
+        batch_size=4,
+        interval=1,
     ):
         torch.manual_seed(0)
         self.network = build_network()
@@ -113,6 +125,7 @@ class Training:
             },
             enabled=resume,
             settings=settings,
+            data=data,
         )
 
     def run(self):
@@ -136,6 +149,24 @@ class Training:
                 self.saver.state_dict(),
             ],
         }
+
+
+class Stop(Exception):
+    """Ends a run as a kill would, in the middle of an epoch."""
+
+
+def stopped(folder, iteration, **settings):
+    """A run of 4 epochs that an exception ends in the given iteration."""
+
+    def step(engine):
+        if engine.state.iteration == iteration:
+            raise Stop
+
+    training = Training(folder, epochs=4, **settings)
+    training.trainer.add_event_handler(Events.ITERATION_STARTED, step)
+    with contextlib.suppress(Stop):
+        training.run()
+    return training
 
 
 def same(first, second):

@@ -9,7 +9,7 @@ import json
 import logging
 import pickle
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ from monai.handlers import EarlyStopHandler
 from monai_gi.atomic_file import part_of, write_atomically
 from monai_gi.errors import DataError
 from monai_gi.handlers.processes import is_first_process
+from monai_gi.handlers.settings import describe_items, items_in_words
 from monai_gi.handlers.stop_signals import StopSignals
 
 FORMAT = 1
+FIXED = ("fold", "folds", "protocol", "classes", "slice_offsets", "levels", "key_metric")
+"""Settings that a run can not go on without: what it kept as its best would not be comparable, or was trained on."""
+
 _REPAIR = "Give the settings of the run that was stopped, or choose another --output_dir"
 _log = logging.getLogger(__name__)
 
@@ -43,16 +47,24 @@ class ResumeCheckpoint:
         objects: by name, whatever has `state_dict` and `load_state_dict`; also MONAI's EarlyStopHandler, Ignite's
             EMAHandler and wrapped (DistributedDataParallel) networks. None (a disabled component) is passed over.
         enabled: continue from the file where there is one; False refuses to start over an existing run.
-        settings: of the run, plain values; what differs on resume is named in a warning.
+        settings: of the run, plain values; what differs on resume is named, those of `FIXED` in an error.
+        data: lists of items by side, as SettingsHandler takes them; a run does not go on with others.
     """
 
     def __init__(
-        self, path: str | Path, objects: Mapping[str, Any], *, enabled: bool = False, settings: Mapping | None = None
+        self,
+        path: str | Path,
+        objects: Mapping[str, Any],
+        *,
+        enabled: bool = False,
+        settings: Mapping | None = None,
+        data: Mapping[str, Sequence[dict]] | None = None,
     ) -> None:
         self.path = Path(path)
         self.objects = {name: item for name, item in objects.items() if item is not None}
         self.enabled = enabled
         self.settings = json.loads(json.dumps(settings or {}, default=str))
+        self.data = {side: describe_items(items) for side, items in (data or {}).items()}
         self.engines: dict[str, Workflow] = {}
         self.kept_epoch = 0
         self.is_finished = False
@@ -67,7 +79,8 @@ class ResumeCheckpoint:
             evaluator: the one that a ValidationHandler runs; its best metric is kept too.
 
         Raises:
-            DataError: a run is there and `enabled` is False, or its file is damaged or does not fit this run.
+            DataError: a run is there and `enabled` is False, its file is damaged or does not fit this run, or it had
+                other data or settings of `FIXED`.
             TypeError: one of the objects has no state to keep.
             ValueError: an EarlyStopHandler among them has no trainer.
         """
@@ -91,7 +104,7 @@ class ResumeCheckpoint:
                 f"holds a run at {progress}; continue with --resume True or choose another --output_dir",
             )
         _log.info("resuming %s at %s", self.path.parent, progress)
-        self._warn_of_other_settings(saved["settings"])
+        self._compare_settings(saved["settings"], saved.get("data", {}))
         self._load(saved, trainer)
         self.kept_epoch = saved["epoch"]
         self.is_finished = self.kept_epoch >= trainer.state.max_epochs or self._has_stopped_early()
@@ -122,14 +135,24 @@ class ResumeCheckpoint:
         except (RuntimeError, ValueError, KeyError) as error:
             raise DataError(self.path, f"its {name} does not fit this run's. {_REPAIR}") from error
 
-    def _warn_of_other_settings(self, saved: Mapping) -> None:
-        changed = [
-            f"{key} was {saved.get(key)!r}, is {self.settings.get(key)!r}"
+    def _compare_settings(self, saved: Mapping, data: Mapping[str, Mapping]) -> None:
+        """Refuse to go on as another run; warn of what only changes how it goes on."""
+        changed = {
+            key: f"{key} was {saved.get(key)!r}, is {self.settings.get(key)!r}"
             for key in sorted({*saved, *self.settings} - {"resume"})
-            if saved.get(key) != self.settings.get(key)
+            if self.settings and saved.get(key) != self.settings.get(key)
+        }
+        fixed = [text for key, text in changed.items() if key in FIXED]
+        fixed += [
+            f"{side} data was {items_in_words(data[side])}, is {items_in_words(here)}"
+            for side, here in self.data.items()
+            if side in data and data[side]["sha256"] != here["sha256"]
         ]
-        if changed and self.settings:
-            _log.warning("this is not the run that was stopped: %s", "; ".join(changed))
+        if fixed:
+            reason = "Going on, it would be judged by what it has seen, or against a best score of another kind"
+            raise DataError(self.path.parent, f"holds another run: {'; '.join(fixed)}. {reason}. {_REPAIR}")
+        if changed:
+            _log.warning("this is not the run that was stopped: %s", "; ".join(changed.values()))
 
     def _has_stopped_early(self) -> bool:
         return any(isinstance(item, EarlyStopping) and item.counter >= item.patience for item in self.objects.values())
@@ -170,6 +193,7 @@ class ResumeCheckpoint:
             "engines": {name: _best_of(engine) for name, engine in self.engines.items()},
             "scaler": None if trainer.scaler is None else trainer.scaler.state_dict(),
             "settings": self.settings,
+            "data": self.data,
         }
 
     def _how_to_continue(self) -> str:
@@ -189,8 +213,8 @@ def read_resume_file(path: str | Path) -> dict:
         path: the file.
 
     Returns:
-        `epoch`, `iteration`, `max_epochs`, `epoch_length`, `objects`, `engines`, `scaler`, `settings`; tensors on the
-        CPU, from where networks and optimizers take them to their devices.
+        `epoch`, `iteration`, `max_epochs`, `epoch_length`, `objects`, `engines`, `scaler`, `settings`, `data`; tensors
+        on the CPU, from where networks and optimizers take them to their devices.
 
     Raises:
         DataError: it can not be read, or was written by another version of this file.

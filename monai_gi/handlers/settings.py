@@ -127,13 +127,27 @@ def describe_items(items: Sequence[dict]) -> dict[str, Any]:
     Returns:
         `items`, `slices`, `cases`, and `sha256` of the items without their paths.
     """
-    bare = [{key: value for key, value in item.items() if key != "image"} for item in items]
+    bare = [_without_folders(item) for item in items]
     return {
         "items": len(items),
         "slices": sum(len(item["image"]) if isinstance(item.get("image"), (list, tuple)) else 1 for item in items),
         "cases": len({item.get("group") for item in items}),
         "sha256": hashlib.sha256(json.dumps(bare, sort_keys=True, default=str).encode()).hexdigest(),
     }
+
+
+def items_in_words(described: Mapping[str, Any]) -> str:
+    """How much data there is in one phrase.
+
+    Args:
+        described: of `describe_items`.
+
+    Returns:
+        `96 items of 4 cases (hash 1a2b3c4d)`.
+    """
+    counts = ((described[f"{noun}s"], noun) for noun in ("item", "case"))
+    items, cases = (f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    return f"{items} of {cases} (hash {described['sha256'][:8]})"
 
 
 def describe_device(device: torch.device | str) -> str:
@@ -182,6 +196,12 @@ def without_paths(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return _cut_paths(str(value))
+
+
+def _without_folders(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item without its image; of a label that is a file its name only."""
+    label = {"label": _last_name(item["label"])} if isinstance(item.get("label"), str) else {}
+    return {key: value for key, value in item.items() if key != "image"} | label
 
 
 def _cut_paths(text: str) -> str:
