@@ -20,7 +20,6 @@ from monai_gi.atomic_file import write_whole
 from monai_gi.datasets.contoured_series import ContouredSeries, find_contoured_series
 from monai_gi.datasets.datalist import write_datalist
 from monai_gi.datasets.organ_names import Sorted, names_by_organ, sort_structures
-from monai_gi.datasets.scan_folders import natural_key
 from monai_gi.datasets.splits import assign_folds
 from monai_gi.datasets.uw_madison import read_uw_madison
 from monai_gi.datasets.uw_madison_report import index_report
@@ -28,6 +27,7 @@ from monai_gi.datasets.volume_slices import FORMAT, read_record, store_volume
 from monai_gi.dicom.geometry import arrange
 from monai_gi.dicom.structures import read_structures
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.folders import natural_key
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.readers.dicom import read_series
 

@@ -64,6 +64,16 @@ def test_files_are_found_in_natural_order_of_their_names(tmp_path):
     assert [frame.path.name for frame in find_series(tmp_path)[0].frames] == [f"im{index}.dcm" for index in range(12)]
 
 
+def test_linked_folders_hold_slices_and_hidden_copies_do_not_double_them(tmp_path):
+    paths = write_slices(tmp_path / "elsewhere", positions(3))
+    (tmp_path / "in" / ".snapshot").mkdir(parents=True)
+    (tmp_path / "in" / ".snapshot" / "im0.dcm").write_bytes(paths[0].read_bytes())
+    (tmp_path / "in" / "._im0.dcm").write_bytes(paths[0].read_bytes())
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (series,) = find_series(tmp_path / "in")
+    assert [frame.name for frame in series.frames] == ["im0.dcm", "im1.dcm", "im2.dcm"]
+
+
 def test_folders_are_taken_in_order(tmp_path):
     folders = [f"{letter}{number}" for letter in "dbca" for number in range(3)]
     for folder in folders:

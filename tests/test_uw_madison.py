@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from monai_gi.datasets.known_bad import KNOWN_BAD_SCANS
-from monai_gi.datasets.scan_folders import natural_key, number_ranges
+from monai_gi.datasets.scan_folders import number_ranges
 from monai_gi.datasets.uw_madison import index_scans, index_uw_madison, read_uw_madison
 from monai_gi.datasets.uw_madison_report import index_report
 from monai_gi.errors import DataError, DataErrors
@@ -413,10 +413,6 @@ def test_folders_without_scans(tmp_path: Path):
 
 
 # Small parts
-
-
-def test_natural_key_takes_digits_as_numbers():
-    assert sorted(["case11_day0", "case2_day10", "case2_day9"], key=natural_key)[-1] == "case11_day0"
 
 
 def test_number_ranges_of_nothing():

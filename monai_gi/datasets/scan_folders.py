@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monai_gi.errors import DataError
+from monai_gi.folders import natural_key
 from monai_gi.slices import parse_slice_name
 
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -105,11 +106,6 @@ def group_of(scan: str) -> str:
     """The case of `caseN_dayD`; a scan of another name is its own group."""
     match = re.fullmatch(r"(case\d+)_day\d+", scan, re.ASCII)
     return match[1] if match else scan
-
-
-def natural_key(name: str) -> tuple[str | int, ...]:
-    """Sort key that takes digits as numbers: case2 before case11."""
-    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))
 
 
 def number_ranges(numbers: Iterable[int]) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from monai_gi.datasets.known_bad import KNOWN_BAD_SCANS
-from monai_gi.datasets.scan_folders import SliceImage, group_of, list_scan_folders, natural_key, read_scan
+from monai_gi.datasets.scan_folders import SliceImage, group_of, list_scan_folders, read_scan
 from monai_gi.datasets.uw_madison_table import find_table_faults, labels_by_id, read_table
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.folders import natural_key
 
 SLICE_SPACING_MM = 3.0
 """Distance of two slices; the names do not carry it (Lee et al., Data in Brief 57, 111159, 2024)."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from monai_gi.datasets.scan_folders import natural_key, number_ranges
+from monai_gi.datasets.scan_folders import number_ranges
 from monai_gi.errors import DataError
+from monai_gi.folders import natural_key
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.rle import find_rle_faults
 

@@ -1,7 +1,5 @@
 """DICOM series as headers: found below a path by content, frames as they are found, nothing decoded."""
 
-import os
-import re
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from pydicom import Dataset
 from monai_gi.dicom.frames import Frame, frames_of
 from monai_gi.dicom.headers import READ_ERRORS, Header, is_image, read_header, text, whole
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.folders import files_below
 
 THREADS = 4
 OBJECT_MODALITIES = ("RTSTRUCT", "SEG")
@@ -122,8 +121,8 @@ def find_objects(path: Path) -> list[DicomObject]:
 def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Found:
     """Read the headers of all DICOM files below a path, whatever their names; other files are skipped.
 
-    Images are grouped by SeriesInstanceUID; files of several patients in one group are a fault. Links to folders are
-    not followed.
+    Images are grouped by SeriesInstanceUID; files of several patients in one group are a fault. Of folders
+    see `monai_gi.folders.files_below`.
 
     Args:
         path: a folder, of any depth, or one file.
@@ -158,18 +157,7 @@ _Item = Series | DicomObject | DataError | None
 def _files_below(path: Path) -> list[Path]:
     if not path.exists():
         raise DataError(path, "no such file or folder; is the path right?")
-    if not path.is_dir():
-        return [path]
-    files = []
-    for folder, folders, names in os.walk(path):
-        folders.sort()
-        files += [file for name in sorted(names, key=_natural_key) if (file := Path(folder, name)).is_file()]
-    return files
-
-
-def _natural_key(name: str) -> list[tuple[int, str]]:
-    """Sorts IM2 before IM10."""
-    return [(int(digits or 0), letters) for digits, letters in re.findall(r"([0-9]*)([^0-9]*)", name)]
+    return list(files_below(path)) if path.is_dir() else [path]
 
 
 def _read_item(path: Path) -> _Item:

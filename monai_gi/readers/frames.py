@@ -1,12 +1,12 @@
 """Colour frames to contour: one picture, or the pictures that lie directly in a folder; their content decides."""
 
 import hashlib
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from monai_gi.errors import DataError
+from monai_gi.folders import natural_key
 from monai_gi.pictures import picture_header
 from monai_gi.readers.sources import plain_name
 
@@ -45,7 +45,7 @@ def find_frames(path: str | Path) -> list[Frame]:
     path = Path(path)
     if path.is_file():
         return [Frame(plain_name(path.stem), path)]
-    files = sorted((file for file in path.iterdir() if _is_frame(file)), key=lambda file: _natural(file.name))
+    files = sorted((file for file in path.iterdir() if _is_frame(file)), key=lambda file: natural_key(file.name))
     if not files:
         raise DataError(path, f"no picture lies directly in this folder; {_elsewhere(path)}")
     counts = Counter(plain_name(file.stem).casefold() for file in files)
@@ -92,8 +92,3 @@ def _name(file: Path, *, alone: bool) -> str:
     """The stem; with a hash of the whole name where another file has the same stem."""
     name = plain_name(file.stem)
     return name if alone else f"{name}-{hashlib.sha256(file.name.encode()).hexdigest()[:8]}"
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Digits as numbers: 2.png before 11.png."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -8,12 +8,13 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monai_gi.dicom.series import Series, find_series
 from monai_gi.errors import DataError
+from monai_gi.folders import files_below, natural_key
 from monai_gi.readers.dicom import read_series
 from monai_gi.readers.pictures import PNG_START, TIFF_STARTS, picture_size, read_picture, read_scan_slices
 from monai_gi.readers.volumes import is_nifti, is_own_mask, read_volume, volume_size
@@ -72,7 +73,7 @@ def find_sources(
     path = Path(path)
     if not path.exists():
         raise DataError(path, f"no such file or folder; {_READABLE}")
-    files = {file: file_kind(file) for file in (_walk(path) if path.is_dir() else [path])}
+    files = {file: file_kind(file) for file in (files_below(path) if path.is_dir() else [path])}
     found = _series(path, progress) if {"dicom", "other"} & set(files.values()) else []
     if series_uid is not None:
         return _pick(path, found, series_uid)
@@ -155,20 +156,6 @@ def plain_name(text: str) -> str:
         Letters, digits, dots, dashes and underscores of ASCII, not beginning with a dot; "scan" where none is left.
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[-_LONGEST_NAME:].lstrip("._-") or "scan"
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, links followed but no folder entered twice."""
-    entered: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        if os.path.realpath(here) in entered:
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(here))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (
-            Path(here, name) for name in sorted(files) if not name.startswith(".") and Path(here, name).is_file()
-        )
 
 
 def _series(path: Path, progress: Callable[[int, int], None] | None) -> list[Source]:
@@ -256,14 +243,9 @@ def _named_apart(root: Path, sources: Sequence[Source]) -> list[Source]:
         for source in sources
     ]
     order = ("dicom", "nifti", "uw-madison", "picture")
-    return sorted(named, key=lambda source: (order.index(source.kind), _natural(source.name)))
+    return sorted(named, key=lambda source: (order.index(source.kind), natural_key(source.name)))
 
 
 def _hash_of_place(root: Path, source: Source) -> str:
     place = os.path.relpath(source.files[0], root)
     return hashlib.sha256(Path(place).as_posix().encode()).hexdigest()[:8]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Digits as numbers: case2 before case11."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

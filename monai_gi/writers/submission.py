@@ -6,7 +6,6 @@ Columns as in https://www.kaggle.com/competitions/uw-madison-gi-tract-image-segm
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.folders import natural_key
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.rle import encode_rle
 from monai_gi.writers.scan_names import check_name
@@ -82,7 +82,7 @@ def write_submission(path: str | Path, rows: Iterable[SubmissionRow], sample: st
     if order:
         check_against_sample(str(sample), order, by_key)
     else:
-        order = sorted(by_key, key=lambda key: (_natural(key[0]), ORGAN_NAMES.index(key[1])))
+        order = sorted(by_key, key=lambda key: (natural_key(key[0]), ORGAN_NAMES.index(key[1])))
     return write_whole(path, _as_csv(by_key[key] for key in order))
 
 
@@ -208,10 +208,6 @@ def _refuse_twice(path: str | Path, keys: Sequence[tuple[str, str]]) -> None:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-
-
-def _natural(name: str) -> tuple[str | int, ...]:
-    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))
 
 
 def _as_csv(rows: Iterable[SubmissionRow]) -> bytes:
