@@ -2,6 +2,7 @@
 
 import io
 import sys
+from functools import partial
 
 import cv2
 import numpy as np
@@ -11,9 +12,20 @@ from PIL import Image
 
 from monai_gi.errors import DataError
 from monai_gi.slides import open_label, open_slide, parse_color_table
-from tests.drawn_slide_files import COLORS, noise, write_aperio, write_tiff
+from tests.drawn_slide_files import (
+    COLORS,
+    RESOLUTION,
+    blobs,
+    noise,
+    write_aperio,
+    write_palette,
+    write_pyramid,
+    write_tiff,
+)
 
 PIXELS = noise()
+SMALL = noise(90, 110)
+TABLE = parse_color_table(COLORS, "colors.yaml")
 TILED = {"tile": (64, 48), "compression": "zlib"}
 
 
@@ -62,6 +74,46 @@ def test_a_file_that_shrinks_while_it_is_open_is_an_error(tmp_path):
         file.truncate(10_000)
     with pytest.raises(DataError, match="has become shorter since it was opened"):
         slide.read(0, 200, 0, 10, 10)
+
+
+def tag_bytes(path):
+    """Where the header, the directories and the short values of tags lie."""
+    places = set(range(8))
+    with tifffile.TiffFile(path) as tiff:
+        for page in tiff.pages:
+            for tag in page.aspage().tags:
+                places |= {*range(tag.offset, tag.offset + 12)}
+                places |= {*range(tag.valueoffset, tag.valueoffset + min(48, tag.valuebytecount))}
+    return sorted(places)
+
+
+def read_or_refuse(path, opener):
+    try:
+        slide = opener(path, max_pixels=10**6)
+        slide.read(0, 0, 0, *(min(side, 300) for side in slide.size))
+    except DataError as error:
+        assert error.where == str(path)  # noqa: PT017 (either outcome is right)
+
+
+DAMAGED = {
+    "tiles": lambda path: write_pyramid(path, [SMALL, SMALL[::2, ::2]], compression="zlib", **RESOLUTION),
+    "plain strips": lambda path: write_tiff(path, SMALL, rowsperstrip=7, **RESOLUTION),
+    "palette": lambda path: write_palette(path, blobs(90, 110), format="TIFF", compression="tiff_lzw"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_tags_end_in_a_data_error_or_a_slide(tmp_path, kind):
+    path = tmp_path / "slide.tif"
+    DAMAGED[kind](path)
+    whole, places, rng = path.read_bytes(), tag_bytes(path), np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for place in rng.choice(places, 3):
+            damaged[place] = rng.choice([0, 1, 255, rng.integers(256)])
+        path.write_bytes(damaged)
+        for opener in (open_slide, partial(open_label, table=TABLE)):
+            read_or_refuse(path, opener)
 
 
 @pytest.mark.parametrize("compression", ["zlib", "tiff_lzw"])
@@ -156,13 +208,32 @@ def test_a_damaged_scanners_file_is_an_error(tmp_path):
     assert "the region at row 0, column 0 of level 0 can not be read" in message(path)
 
 
+def test_a_scanners_file_whose_tiles_are_larger_than_memory_is_an_error(tmp_path):
+    path = write_aperio(tmp_path / "slide.svs", noise(600, 800))
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[1].tags["TileWidth"].valueoffset
+    data = bytearray(path.read_bytes())
+    data[place : place + 4] = (33_554_432).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert "tiles of 33554432 x 256 pixels in an image of 200 x 150" in message(path)
+
+
+def test_a_palette_of_another_length_is_an_error(tmp_path):
+    path = write_palette(tmp_path / "mask.tif", blobs(), format="TIFF")
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["ColorMap"].offset + 4
+    data = bytearray(path.read_bytes())
+    data[place : place + 4] = (512).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert "can not be read as a TIFF (a palette of shape" in message(path)
+
+
 def test_a_scanners_slide_is_no_label_map(tmp_path):
-    table = parse_color_table(COLORS, "colors.yaml")
     Image.fromarray(PIXELS[..., 0]).save(tmp_path / "mask.jpg")
     with pytest.raises(
         DataError, match=r"mask.jpg: grey values of a JPEG are no indices of classes; wanted PNG or TIFF"
     ):
-        open_label(tmp_path / "mask.jpg", table)
+        open_label(tmp_path / "mask.jpg", TABLE)
     (tmp_path / "mask.txt").write_text("no picture")
     with pytest.raises(DataError, match=r"mask.txt: is no PNG, JPEG or TIFF"):
-        open_label(tmp_path / "mask.txt", table)
+        open_label(tmp_path / "mask.txt", TABLE)

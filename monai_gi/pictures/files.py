@@ -36,19 +36,21 @@ _UPRIGHT, _DEPTH = 1, 8
 _LOCK = threading.Lock()
 _readers = 0
 _pillow_limit: int | None = None
-_FAULTS = (
+BROKEN = (
     Warning,  # Pillow's about broken tags, where they are made errors
     OSError,
     SyntaxError,
     ValueError,
     EOFError,
-    KeyError,
-    IndexError,
+    LookupError,
     TypeError,
-    OverflowError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
     struct.error,
     zlib.error,
 )
+"""What libraries raise for damaged bytes."""
 
 
 class PictureHeader(NamedTuple):
@@ -154,7 +156,7 @@ def opened(path: str | Path) -> Iterator[tuple[ImageFile, str]]:
         raise DataError(
             path, "the memory does not hold the picture; wanted a smaller one, or a larger machine"
         ) from error
-    except _FAULTS as error:
+    except BROKEN as error:
         raise DataError(path, f"can not be read as a picture ({error}); copy it again from its source") from error
 
 

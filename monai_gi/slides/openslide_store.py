@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from monai_gi.errors import DataError
-from monai_gi.slides.stores import StoredLevel, level_of
+from monai_gi.slides.stores import StoredLevel, is_oversized, level_of
 from monai_gi.slides.tiff_tags import plausible
 
 CACHE_BYTES = 64 * 1024 * 1024
@@ -75,6 +75,11 @@ class OpenSlideStore:
         self.kind = properties.get(openslide.PROPERTY_NAME_VENDOR, "openslide")
         self.mpp = _mpp(properties)
         self._places, self.levels = _levels(self._slide)
+        for level in self.levels:
+            if is_oversized(level.segment, level.size):  # asked for such a tile, OpenSlide ends the process
+                rows, columns = level.segment
+                problem = f"tiles of {columns} x {rows} pixels in an image of {level.size[1]} x {level.size[0]}"
+                raise DataError(path, f"{problem}; copy it again from its source")
 
     def read(self, index: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Read a region that lies inside a level.

@@ -8,11 +8,9 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from PIL import PngImagePlugin, TiffImagePlugin
-from PIL.ImageFile import ImageFile
 
 from monai_gi.errors import DataError
-from monai_gi.pictures import PictureHeader, picture_header, read_rgb, require_readable
+from monai_gi.pictures import PictureHeader, opened, picture_header, read_rgb, require_readable
 from monai_gi.slides.stores import StoredLevel
 
 logger = logging.getLogger(__name__)
@@ -22,11 +20,6 @@ LARGE = 100_000_000
 
 _BLOCK = 512
 _ONE_CHANNEL = ("L", "P")
-_OPENERS: dict[str, type[ImageFile]] = {
-    "png": PngImagePlugin.PngImageFile,
-    "tiff": TiffImagePlugin.TiffImageFile,
-}
-"""By class: Image.open would refuse large pictures whatever the budget is."""
 
 
 class PictureStore:
@@ -105,7 +98,7 @@ class PictureStore:
                 "%s: %d megapixels decoded whole; of a tiled TIFF only the parts used", self._path, megapixels
             )
         if self._as_stored:
-            return _indices(self._path, self.kind)
+            return _indices(self._path)
         return read_rgb(self._path, max_pixels=self._max_pixels), None
 
 
@@ -141,19 +134,16 @@ def open_label_picture(path: Path, max_pixels: int) -> PictureStore:
     """
     header = picture_header(path)
     as_stored = header.mode in _ONE_CHANNEL
-    if as_stored and header.format not in _OPENERS:
+    if as_stored and header.format == "jpeg":
         raise DataError(path, "grey values of a JPEG are no indices of classes; wanted PNG or TIFF, which keep them")
     return PictureStore(path, header, max_pixels, as_stored=as_stored)
 
 
-def _indices(path: Path, kind: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _indices(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Indices (H, W, 1) and the palette (256, 3); its transparency does not matter to classes."""
-    try:
-        with path.open("rb") as file, _OPENERS[kind](file) as image:
-            pixels = np.asarray(image)[..., None]
-            colors = np.frombuffer(bytes(image.getpalette() or ()), np.uint8).reshape(-1, 3)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(path, f"can not be read as a picture ({error}); copy it again from its source") from error
+    with opened(path) as (image, _):
+        pixels = np.asarray(image)[..., None]
+        colors = np.frombuffer(bytes(image.getpalette() or ()), np.uint8).reshape(-1, 3)
     palette = np.zeros((256, 3), dtype=np.uint8)
     palette[: len(colors)] = colors
     return pixels, palette if len(colors) else None

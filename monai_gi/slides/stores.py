@@ -10,6 +10,7 @@ import numpy as np
 
 _SLACK = 1
 """Writers round the sizes of smaller levels down, up or to the nearest."""
+_LARGEST_TILE = 4096
 
 
 class StoredLevel(NamedTuple):
@@ -77,6 +78,23 @@ def level_of(size: tuple[int, int], full: tuple[int, int]) -> int | None:
     wanted = [side / 2**level for side in full]
     is_close = all(abs(have - want) <= (_SLACK if level else 0) for have, want in zip(size, wanted, strict=True))
     return level if is_close else None
+
+
+def is_oversized(segment: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Tell tiles that only a damaged file can have, since they would be mostly empty.
+
+    Args:
+        segment: (rows, columns) of a tile.
+        size: (H, W) of its level.
+
+    Returns:
+        Whether they are larger than the level, and than any scanner's.
+
+    Example:
+        >>> is_oversized((4096, 4096), (10, 10)), is_oversized((256, 33554688), (300, 260))
+        (False, True)
+    """
+    return any(part > max(_LARGEST_TILE, side) for part, side in zip(segment, size, strict=True))
 
 
 def nearest_finer(levels: tuple[StoredLevel, ...], level: int) -> int:

@@ -7,7 +7,6 @@ Source: https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml
 
 import io
 import struct
-import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +21,6 @@ _TYPE_SIZE = {_SHORT: 2, _LONG: 4, _BYTES: 1}
 _GREY, _RGB, _YCBCR = 1, 2, 6
 _STRAIGHT_ALPHA = 2
 _HEADER_BYTES, _ENTRY_BYTES, _INLINE_BYTES = 8, 12, 4
-
-BROKEN = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, struct.error, zlib.error, RuntimeError)
-"""What decoders raise for damaged bytes."""
 
 
 class Coding(NamedTuple):
@@ -75,7 +71,7 @@ def decode_segment(data: bytes, index: int, size: tuple[int, int], coding: Codin
         coding: of the level.
 
     Returns:
-        (rows, columns, samples), uint8; YCbCr of JPEG as RGB. Damaged bytes raise one of `BROKEN`.
+        (rows, columns, samples), uint8; YCbCr of JPEG as RGB. Damaged bytes raise one of `pictures.BROKEN`.
     """
     if coding.compression in _BY_TIFFFILE:
         pixels = coding.page.decode(data, index)[0]

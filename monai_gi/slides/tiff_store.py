@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from monai_gi.errors import DataError
+from monai_gi.pictures import BROKEN
 from monai_gi.slides.regions import paste
 from monai_gi.slides.segment_cache import process_cache
-from monai_gi.slides.stores import StoredLevel, level_of
-from monai_gi.slides.tiff_segments import BROKEN, Coding, coding_of, decode_segment
+from monai_gi.slides.stores import StoredLevel, is_oversized, level_of
+from monai_gi.slides.tiff_segments import Coding, coding_of, decode_segment
 from monai_gi.slides.tiff_tags import layout_fault, palette_of, pixel_size_um
 
 LARGEST_SEGMENT = 1 << 22
@@ -188,6 +189,8 @@ def _levels(path: Path, pages: list[Any]) -> tuple[_Pixels, ...]:
     if fault:
         raise DataError(path, fault)
     full = (int(first.imagelength), int(first.imagewidth))
+    if min(full) < 1:
+        raise DataError(path, f"{full[1]} x {full[0]} pixels (W x H), wanted some; copy it again from its source")
     same = sum((page.imagelength, page.imagewidth) == full for page in pages)
     if same > 1:
         raise DataError(path, f"{same} images of the same size in one file, wanted one; export the one that is meant")
@@ -207,6 +210,10 @@ def _pixels(path: Path, page: Any, level: int) -> _Pixels:
     is_plain = int(page.compression) == _NO_COMPRESSION and not page.is_tiled
     if int(page.planarconfig) != 1 and page.samplesperpixel > 1:
         raise Unsuitable
+    if min(tile) < 1:
+        raise ValueError(f"pieces of {tile[1]} x {tile[0]} pixels")
+    if page.is_tiled and is_oversized(tile, (height, width)):
+        raise ValueError(f"tiles of {tile[1]} x {tile[0]} pixels in an image of {width} x {height}")
     if not is_plain and tile[0] * tile[1] > LARGEST_SEGMENT:
         raise Unsuitable
     down, across = -(-height // tile[0]), -(-width // tile[1])

@@ -65,10 +65,15 @@ def palette_of(page: Any) -> np.ndarray | None:
 
     Returns:
         (256, 3), uint8, or None where pixels are no indices into a palette.
+
+    Raises:
+        ValueError: it has another number of colours.
     """
     if int(page.photometric) != _PALETTE:
         return None
     colors = np.asarray(page.colormap).T
+    if colors.shape != (1 << _BITS, 3):
+        raise ValueError(f"a palette of shape {colors.shape}")
     return (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
 
 
