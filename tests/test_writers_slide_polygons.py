@@ -1,6 +1,7 @@
 """Polygons of regions: filled again they give the label image, however it was cut into bands."""
 
 import json
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -18,8 +19,8 @@ CLASSES = [
 ]
 
 
-def traced(mask, cuts=(), least_px=1):
-    tracer = RegionTracer(mask.shape[1], least_px)
+def traced(mask, cuts=(), least_px=1, **limit):
+    tracer = RegionTracer(mask.shape[1], least_px, **limit)
     edges = [0, *cuts, len(mask)]
     regions = [region for top, bottom in pairwise(edges) for region in tracer.add(mask[top:bottom])]
     regions += tracer.finish()
@@ -69,6 +70,29 @@ def test_no_ring_touches_itself(seed):
         assert all(signed_area(hole) < 0 for hole in region.holes)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_regions_whose_outline_is_too_long_come_in_parts_that_fill_the_mask_again(seed):
+    generator = np.random.default_rng(seed)
+    mask = generator.random((40, 17)) < 0.75
+    parts = traced(mask, range(4, 40, 4), most_points=150)
+    assert len(parts) > len(traced(mask, range(4, 40, 4)))
+    masks = [filled([part.outer, *part.holes], mask.shape) for part in parts]
+    assert np.array_equal(np.sum(masks, axis=0), mask)
+    assert all(ndimage.label(one)[1] == 1 for one in masks)
+    for ring in (ring for part in parts for ring in (part.outer, *part.holes)):
+        assert len(np.unique(ring, axis=0)) == len(ring)
+
+
+def test_only_the_longest_outline_is_cut():
+    mask = np.zeros((30, 22), dtype=bool)
+    mask[1:29, 1] = True
+    mask[::2, 4:] = mask[:, 4] = True
+    areas = sorted(signed_area(part.outer) for part in traced(mask, range(3, 30, 3), most_points=130))
+    assert areas[0] == 28
+    assert len(areas) > 2
+    assert sum(areas) == mask.sum()
+
+
 def test_a_ring_of_pixels_around_an_island_is_two_regions():
     mask = of_text("##### #...# #.#.# #...# #####")
     ring, island = sorted(traced(mask, (2, 3)), key=lambda region: -signed_area(region.outer))
@@ -98,6 +122,15 @@ def test_an_empty_image_has_no_regions():
 def test_loops_are_cut_where_a_ring_passes_twice():
     eight = np.array([[0, 0], [1, 0], [1, 1], [2, 1], [2, 2], [1, 2], [1, 1], [0, 1]])
     assert sorted(signed_area(loop) for loop in simple_loops(eight)) == [1, 1]
+
+
+def test_a_long_ring_that_touches_itself_again_and_again_is_cut_into_its_loops():
+    squares = 20_000
+    corners = np.arange(squares)
+    there = np.stack([corners, corners, corners + 1, corners], axis=1).reshape(-1, 2)
+    back = np.stack([corners + 1, corners + 1, corners, corners + 1], axis=1)[::-1].reshape(-1, 2)
+    loops = simple_loops(np.concatenate([there, back]))
+    assert [signed_area(loop) for loop in loops] == [1] * squares
 
 
 def test_qupath_gets_names_colours_holes_and_pixels_of_the_full_slide(tmp_path):
@@ -132,6 +165,32 @@ def test_the_same_labels_give_the_same_file_whatever_the_bands(tmp_path):
         features = json.loads((tmp_path / name).read_text())["features"]
         texts.append({one["id"]: len(one["geometry"]["coordinates"]) for one in features})
     assert texts[0] == texts[1]
+
+
+def holed_band(top, height=64, width=240):
+    """Rows of a plane with diamonds cut out, one in each 20 x 20 pixels."""
+    rows, columns = ((np.arange(start, start + length) % 20 - 10) for start, length in ((top, height), (0, width)))
+    return (np.abs(rows)[:, None] + np.abs(columns) > 7).astype(np.uint8)
+
+
+def peak_of_writing(path, height):
+    tracemalloc.start()
+    try:
+        bands = (holed_band(top) for top in range(0, height, 64))
+        write_polygons(path, bands, 240, CLASSES[:1], most_points=2000)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_height_of_a_region_full_of_holes(tmp_path):
+    peak_of_writing(tmp_path / "first.geojson", 64)  # what is imported and kept only once
+    low, tall = (peak_of_writing(tmp_path / f"{height}.geojson", height) for height in (192, 768))
+    assert tall < 1.15 * low
+    content = json.loads((tmp_path / "768.geojson").read_text())
+    assert len(content["features"]) > 4
+    holes = sum(len(one["geometry"]["coordinates"]) - 1 for one in content["features"])
+    assert holes > 300
 
 
 def test_no_regions_are_an_empty_collection(tmp_path):

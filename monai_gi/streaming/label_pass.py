@@ -41,7 +41,8 @@ class LabelPass:
         """
         top = 0
         for rows in label_rows(self.path):
-            self.pixels += np.bincount(rows.ravel(), minlength=len(self.pixels))[: len(self.pixels)]
+            for row in rows:  # one at a time: eight bytes a pixel are needed for it
+                self.pixels += np.bincount(row, minlength=len(self.pixels))[: len(self.pixels)]
             self.take(self.small, rows, top)
             top += len(rows)
             yield rows

@@ -3,9 +3,10 @@
 A region is 4-connected. Rings are (x, y) between pixels, corners only, closed without repeating the first point; an
 outer ring has a positive area, holes a negative one (shoelace, y down). Where a ring would touch itself it is cut in
 two, so that every polygon is valid. Kept between bands: open chains, and the rings of regions that reach the next band.
+Where that grows too much, the regions with the most of it end at the band, and what lies below begins as new ones.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ import numpy as np
 from scipy import ndimage
 
 from monai_gi.writers.band_chains import Chain, chains_of
+
+MOST_POINTS = 2**18
+_POINTS_OF_AN_ARRAY = 24  # what an array takes beside its points, in points
 
 
 class Region(NamedTuple):
@@ -33,10 +37,12 @@ class RegionTracer:
     Args:
         width: W of the image.
         least_px: regions whose outline encloses fewer pixels are left out, and smaller holes filled.
+        most_points: that wait for the next band; where there are more, the longest outlines are closed.
     """
 
-    def __init__(self, width: int, least_px: int = 1) -> None:
+    def __init__(self, width: int, least_px: int = 1, most_points: int = MOST_POINTS) -> None:
         self.least_px = least_px
+        self.most_points = most_points
         self.top = 0
         self.last_row = np.zeros(width, dtype=bool)
         self.ids = _RegionIds(width)
@@ -53,20 +59,12 @@ class RegionTracer:
         Yields:
             Region: those that are whole.
         """
-        mask = np.concatenate([self.last_row[None], rows])
-        if mask.any():
-            ids = self.ids.of(mask)
-            down, up = self.going_down, self.coming_up
-            self.going_down, self.coming_up = {}, {}
-            for chain in chains_of(mask):
-                self._take(chain, int(ids[chain.pixel]), down, up)
-            for column, piece in down.items():  # edges that run straight through the band
-                piece.goes_down(self.going_down, column)
-            for column, piece in up.items():
-                piece.comes_up(self.coming_up, column)
+        self._follow(rows)
         self.top += len(rows)
-        self.last_row = mask[-1].copy()
         yield from self._whole()
+        if too_long := self._longest():
+            self._follow((self.last_row & ~np.isin(self.ids.last, too_long))[None])  # a row of no height without them
+            yield from self._whole()
 
     def finish(self) -> Iterator[Region]:
         """Close the image below its last row.
@@ -75,6 +73,36 @@ class RegionTracer:
             Region: those that reached it.
         """
         yield from self.add(np.zeros((1, len(self.last_row)), dtype=bool))
+
+    def _follow(self, rows: np.ndarray) -> None:
+        """Trace what lies between the last row and these; they become the last ones."""
+        mask = np.concatenate([self.last_row[None], rows])
+        if mask.any():
+            regions = self.ids.of(mask)
+            down, up = self.going_down, self.coming_up
+            self.going_down, self.coming_up = {}, {}
+            for chain in chains_of(mask):
+                self._take(chain, regions.at(chain.pixel), down, up)
+            for column, piece in down.items():  # edges that run straight through the band
+                piece.goes_down(self.going_down, column)
+            for column, piece in up.items():
+                piece.comes_up(self.coming_up, column)
+        self.last_row = mask[-1].copy()
+
+    def _longest(self) -> list[int]:
+        """Regions without which at most `most_points` wait, the longest outlines first."""
+        points: Counter[int] = Counter()
+        for region, rings in self.rings.items():
+            points[region] += sum(_POINTS_OF_AN_ARRAY + len(ring) for _, ring in rings)
+        for piece in {*self.going_down.values(), *self.coming_up.values()}:
+            points[piece.region] += sum(_POINTS_OF_AN_ARRAY + len(part) for part in piece.parts)
+        longest, rest = [], points.total()
+        for region, number in points.most_common():
+            if rest <= self.most_points:
+                break
+            longest.append(region)
+            rest -= number
+        return longest
 
     def _take(self, chain: Chain, region: int, down: "dict[int, _OpenChain]", up: "dict[int, _OpenChain]") -> None:
         """Join a chain with those of the band above, `down` and `up`, that it goes on from and to."""
@@ -119,6 +147,27 @@ class RegionTracer:
                 yield Region(outer[0], [ring for area, ring in rings if area < 0])
 
 
+class _BandIds(NamedTuple):
+    """Ids of the regions in one band.
+
+    Attributes:
+        local: (n, W) int32, from 1 on; 0 outside.
+        offset: to add.
+    """
+
+    local: np.ndarray
+    offset: int
+
+    def at(self, pixel: tuple[int, int]) -> int:
+        """Of the region of a pixel (row, column)."""
+        return int(self.local[pixel]) + self.offset
+
+    def row(self, number: int) -> np.ndarray:
+        """(W,) int64 of one row; 0 outside."""
+        row = self.local[number].astype(np.int64)
+        return np.where(row > 0, row + self.offset, 0)
+
+
 class _RegionIds:
     """Ids of regions, the same over the borders of bands.
 
@@ -131,15 +180,14 @@ class _RegionIds:
         self.next = 1
         self.parents: dict[int, int] = {}
 
-    def of(self, mask: np.ndarray) -> np.ndarray:
+    def of(self, mask: np.ndarray) -> "_BandIds":
         """Ids of the pixels of a band whose first row is the last one of the band above; regions that it joins too."""
         local, count = ndimage.label(mask)
-        ids = local.astype(np.int64)
-        ids[mask] += self.next
+        ids = _BandIds(local, self.next)
         self.next += count + 1
-        for before, now in np.unique(np.stack([self.last, ids[0]])[:, mask[0]], axis=1).T.tolist():
+        for before, now in np.unique(np.stack([self.last, ids.row(0)])[:, mask[0]], axis=1).T.tolist():
             self.parents[self.root(now)] = self.root(before)
-        self.last = ids[-1].copy()
+        self.last = ids.row(-1)
         return ids
 
     def root(self, region: int) -> int:
@@ -225,16 +273,19 @@ def simple_loops(ring: np.ndarray) -> list[np.ndarray]:
         Rings that pass every point once.
     """
     keys = ring[:, 0].astype(np.int64) << 32 | ring[:, 1]
-    if len(np.unique(keys)) == len(keys):
+    ordered = np.sort(keys)
+    doubled = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(doubled):
         return [ring]
-    loops, order, place = [], [], {}  # type: ignore[var-annotated]
-    for number, key in enumerate(keys.tolist()):
-        if key in place:
-            begin = place[key]
-            loops.append(ring[order[begin:]])
-            for left in order[begin:]:
-                place.pop(int(keys[left]), None)
-            del order[begin:]
-        place[key] = len(order)
-        order.append(number)
-    return [*loops, ring[order]]
+    twice = np.flatnonzero(np.isin(keys, doubled))
+    loops: list[np.ndarray] = []
+    way: dict[int, np.ndarray] = {}  # from one such point to the next, by the first, in order
+    stretches = np.split(np.roll(ring, -twice[0], axis=0), twice[1:] - twice[0])
+    for key, stretch in zip(keys[twice].tolist(), stretches, strict=True):
+        if key in way:
+            loop = []
+            while key in way:
+                loop.append(way.popitem()[1])
+            loops.append(np.concatenate(loop[::-1]))
+        way[key] = stretch
+    return [*loops, np.concatenate(list(way.values()))]

@@ -2,6 +2,7 @@
 
 Coordinates are (x, y) in pixels of the full slide, x right, y down, from its upper left corner; outlines run between
 pixels, so that filling them gives the label image again. Outer rings run counterclockwise by the numbers (RFC 7946).
+A region with an outline of some 200,000 points, which viewers hardly bear, comes as several, cut along rows.
 Source: https://qupath.readthedocs.io/en/stable/docs/advanced/exporting_annotations.html
 """
 
@@ -14,9 +15,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from monai_gi.atomic_file import write_atomically
-from monai_gi.writers.region_outlines import Region, RegionTracer, signed_area
+from monai_gi.writers.region_outlines import MOST_POINTS, Region, RegionTracer, signed_area
 
 LEAST_PX = 64
+_ROWS = 64  # looked at together, at most
+_POINTS = 4096  # written together
 _NAMESPACE = uuid.UUID("6b8ba8b0-22c4-4d5b-9d64-0a4a3f6f1c1e")
 
 
@@ -54,8 +57,9 @@ def write_polygons(
     *,
     scale: int = 1,
     least_px: int = LEAST_PX,
+    most_points: int = MOST_POINTS,
 ) -> dict[str, RegionCount]:
-    """Write the regions of a label image as they become whole; only those that reach the next band are kept.
+    """Write the regions of a label image as they become whole, in memory that grows with its width only.
 
     Args:
         path: the file; it is there whole or not at all.
@@ -64,15 +68,16 @@ def write_polygons(
         classes: that are written; the background is best left out.
         scale: pixels of the full slide in one of the label image, along each axis.
         least_px: regions whose outline encloses fewer pixels are left out, and smaller holes filled.
+        most_points: of a class, that wait for the next rows; where there are more, the longest outlines are closed.
 
     Returns:
         Counts by class name.
     """
-    tracers = {one: RegionTracer(width, least_px) for one in classes}
+    tracers = {one: RegionTracer(width, least_px, most_points) for one in classes}
     counts = {one.name: RegionCount(0, 0) for one in classes}
 
     def whole() -> Iterator[tuple[RegionClass, Region]]:
-        for rows in bands:
+        for rows in (band[top : top + _ROWS] for band in bands for top in range(0, len(band), _ROWS)):
             for one, tracer in tracers.items():
                 yield from ((one, region) for region in tracer.add(rows == one.label))
         for one, tracer in tracers.items():
@@ -81,7 +86,8 @@ def write_polygons(
     def write(file: BinaryIO) -> None:
         file.write(b'{"type": "FeatureCollection", "features": [')
         for number, (one, region) in enumerate(whole()):
-            file.write((",\n" if number else "\n").encode() + _feature(one, region, scale).encode())
+            file.write(b",\n" if number else b"\n")
+            file.writelines(text.encode() for text in _feature(one, region, scale))
             pixels = round(sum(signed_area(ring) for ring in (region.outer, *region.holes)))
             before = counts[one.name]
             counts[one.name] = RegionCount(before.regions + 1, before.pixels + pixels)
@@ -91,7 +97,7 @@ def write_polygons(
     return counts
 
 
-def _feature(one: RegionClass, region: Region, scale: int) -> str:
+def _feature(one: RegionClass, region: Region, scale: int) -> Iterator[str]:
     """One region; its id depends on where it lies only, so that the same slide gives the same file."""
     start = region.outer[np.lexsort(region.outer.T)[0]]
     about = {
@@ -99,10 +105,16 @@ def _feature(one: RegionClass, region: Region, scale: int) -> str:
         "id": str(uuid.uuid5(_NAMESPACE, f"{one.label} {start[0]} {start[1]}")),
         "properties": {"objectType": "annotation", "classification": {"name": one.name, "color": list(one.rgb)}},
     }
-    rings = ", ".join(_ring(ring * scale) for ring in (region.outer, *region.holes))
-    return f'{json.dumps(about)[:-1]}, "geometry": {{"type": "Polygon", "coordinates": [{rings}]}}}}'
+    yield f'{json.dumps(about)[:-1]}, "geometry": {{"type": "Polygon", "coordinates": ['
+    for number, ring in enumerate((region.outer, *region.holes)):
+        yield ", " if number else ""
+        yield from _ring(ring * scale)
+    yield "]}}"
 
 
-def _ring(ring: np.ndarray) -> str:
+def _ring(ring: np.ndarray) -> Iterator[str]:
     """Points, the first one again at the end; `str` of a list writes ten times as fast as `json`."""
-    return str([*ring.tolist(), ring[0].tolist()]).replace(" ", "")
+    yield "["
+    for begin in range(0, len(ring), _POINTS):
+        yield str(ring[begin : begin + _POINTS].tolist())[1:-1].replace(" ", "") + ","
+    yield f"[{ring[0, 0]},{ring[0, 1]}]]"
