@@ -27,11 +27,15 @@ def contour(request: Request) -> list[Outcome]:
     if not request.input.exists():
         raise DataError(request.input, "no such file or folder. Name a scan, a picture or a slide, or a folder of them")
     check_folder(request.output)
-    with open_bundle(request.bundle, weights=request.weights, trust=request.trust) as bundle:
+    bundle = open_bundle(request.bundle, weights=request.weights, trust=request.trust, public_key=request.key)
+    with bundle:
         if bundle.input != "slices" and (request.series or request.allow_gaps):
             option = "--series" if request.series else "--allow-gaps"
             raise DataError(option, f"is for scans, and {bundle.name} takes {bundle.input}. Leave it out")
-        return _job_of(bundle.input)(request, bundle)
+        try:
+            return _job_of(bundle.input)(request, bundle)
+        except DataError as error:
+            raise error.seen_from(request.input if request.input.is_dir() else request.input.parent) from None
 
 
 def _job_of(kind: str) -> Callable[[Request, Bundle], list[Outcome]]:

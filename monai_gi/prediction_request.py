@@ -36,6 +36,7 @@ class Request:
         max_pixels: largest picture that is decoded whole; None takes `monai_gi.pictures.DEFAULT_MAX_PIXELS`.
         overwrite: redo what is done.
         trust: run a bundle although the inspection warns.
+        key: public key of the signer, PEM; a bundle that it did not sign is refused.
     """
 
     bundle: Path
@@ -52,6 +53,7 @@ class Request:
     max_pixels: int | None = None
     overwrite: bool = False
     trust: bool = False
+    key: Path | None = None
 
 
 def settings_of(bundle: Bundle, request: Request) -> PredictionSettings:

@@ -1,9 +1,11 @@
 import json
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from monai_gi.cli import main
 from monai_gi.errors import DataError
 from monai_gi.sharing.inspection import inspect
 from tests.hostile_zips import write_zip
@@ -180,6 +182,22 @@ def test_signature_is_reported(tmp_path):
     assert "signature: NOT VALID" in report
     flat = write_flat_bundle(tmp_path / "flat")
     assert "there is no manifest that the key you named could sign" in str(inspect(flat, **named))
+
+
+def test_signature_that_nothing_here_can_check_is_neither_true_nor_absent(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    folder = write_packed_bundle(tmp_path / "small")
+    (folder / "manifest.sig").write_text("forged")
+    inspection = inspect(folder)
+    report = str(inspection)
+    assert inspection.signature.signed
+    assert "signature: there is one, which was not checked and may be false" in report
+    assert "manifest.sig: was not checked, it may be false: signatures need the package cryptography" in report
+    assert "not signed; anybody" not in report
+    assert report.splitlines()[1] == report.splitlines()[-1] == "Nothing is wrong but for what was not checked."
+    (tmp_path / "public.pem").write_text("key")
+    assert main(["inspect", str(folder), "--key", str(tmp_path / "public.pem")]) == 2
+    assert "pip install 'monai_gi[sharing]'" in capsys.readouterr().err
 
 
 def test_hostile_text_does_not_reach_the_terminal(tmp_path):

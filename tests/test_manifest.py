@@ -193,7 +193,7 @@ def test_signature_by_another_key_than_the_named_one_does_not_hold(bundle, keys)
 
 
 def test_unsigned_bundle_is_a_problem_only_for_who_names_a_key(bundle, keys):
-    assert verify_signature(bundle) == (False, False, False, "", "")
+    assert verify_signature(bundle) == (False, False, False, "", "", True)
     assert "nobody signed this bundle" in verify_signature(bundle, keys / "a.public.pem").problem
 
 
@@ -251,6 +251,9 @@ def test_nothing_to_sign_is_refused(bundle, keys):
 
 def test_missing_package_names_the_extra(bundle, keys, monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(DataError, match=r"pip install monai_gi\[sharing\]"):
+    needed = r"pip install 'monai_gi\[sharing\]'"
+    with pytest.raises(DataError, match=needed):
         sign_manifest(bundle, keys / "a.pem")
+    with pytest.raises(DataError, match=needed):
+        verify_signature(bundle, keys / "a.public.pem")
     assert verify_signature(bundle).problem == ""

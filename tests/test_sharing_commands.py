@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import zipfile
 
+import nibabel
+import numpy as np
 import pytest
 
 from monai_gi.cli import main
@@ -109,6 +111,32 @@ def test_what_was_changed_on_the_way_is_wrong(place, tmp_path, capsys, change, m
     path = spoilt(place, tmp_path, change)
     code, report = verdict(capsys, path, place / "mine_public.pem")
     assert (code, match in report) == (1, True), report
+    assert match in refused_by_predict(capsys, path, tmp_path, "--key", place / "mine_public.pem", "--trust")
     code, report = verdict(capsys, path)
     assert code == code_without_key
     assert code or "not signed; anybody may have packed it" in report
+
+
+def predict(path, tmp_path, *options):
+    """Exit code of `monai-gi predict` on a small volume."""
+    voxels = np.random.default_rng(0).normal(size=(24, 20, 3)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / "scan.nii.gz")
+    words = ["predict", path, tmp_path / "scan.nii.gz", "--output", tmp_path / "out", "--format", "nifti", *options]
+    return main([*map(str, words), "--device", "cpu"])
+
+
+def refused_by_predict(capsys, path, tmp_path, *options):
+    assert predict(path, tmp_path, *options) == 2
+    assert not (tmp_path / "out").exists()
+    return capsys.readouterr().err
+
+
+def test_predict_runs_what_the_named_key_signed_and_nothing_else(place, tmp_path, capsys):
+    said = refused_by_predict(capsys, place / "b.zip", tmp_path, "--key", place / "other_public.pem")
+    assert "manifest.sig: the bundle was signed by key" in said
+    assert "--trust does not help. Get it again" in said
+    flat, weights = place / "bundles" / "basic_unet", place / "run" / "model.pt"
+    options = ("--weights", weights, "--key", place / "mine_public.pem")
+    assert "there is no manifest that the key you named" in refused_by_predict(capsys, flat, tmp_path, *options)
+    assert predict(place / "b.zip", tmp_path, "--key", place / "mine_public.pem") == 0
+    assert list((tmp_path / "out").rglob("*.nii.gz"))

@@ -46,6 +46,9 @@ def add_predict(verbs: Verbs) -> None:
     verb.add_argument("--allow-gaps", action="store_true", help="contour a series although slices are missing")
     add_max_pixels(verb)
     verb.add_argument("--overwrite", action="store_true", help="also redo scans that are already done")
+    verb.add_argument(
+        "--key", type=Path, metavar="PUBLIC.pem", help="refuse a bundle that the owner of this key did not sign"
+    )
     verb.add_argument("--trust", action="store_true", help="run a bundle that `monai-gi inspect` warns of")
 
 

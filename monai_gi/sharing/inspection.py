@@ -19,14 +19,13 @@ from monai_gi.sharing.file_kinds import hidden_archive_findings, kind_findings
 from monai_gi.sharing.findings import NOTE, WRONG, Finding
 from monai_gi.sharing.inspection_report import report_lines
 from monai_gi.sharing.manifest import MANIFEST_NAME, bundle_files, read_manifest, verify_manifest
-from monai_gi.sharing.signature import SIGNATURE_NAME, Signature, verify_signature
+from monai_gi.sharing.signature import SIGNATURE_NAME, UNSIGNED, Signature, verify_signature
 from monai_gi.sharing.weights_inspection import inspect_safetensors, inspect_script, inspect_weights
 
 LOGGING_SUFFIXES = (".conf", ".cfg", ".ini")
 PICKLE_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 SCRIPT_SUFFIX = ".ts"
 LARGEST_CONFIGS_BYTES = 4 << 20
-UNSIGNED = Signature(False, False, False, "", "")
 
 
 @dataclass(frozen=True)
@@ -226,15 +225,9 @@ def _checked_signature(root: Path, has_manifest: bool, key: str | Path | None, f
         if key is not None:
             findings.append(Finding(WRONG, SIGNATURE_NAME, "there is no manifest that the key you named could sign."))
         return UNSIGNED
-    try:
-        signature = verify_signature(root, key)
-    except DataError as error:
-        if key is not None:
-            raise
-        findings.append(Finding(NOTE, SIGNATURE_NAME, f"was not checked: {error.problem}"))
-        return UNSIGNED
+    signature = verify_signature(root, key)
     if signature.problem:
-        findings.append(Finding(WRONG, SIGNATURE_NAME, signature.problem))
+        findings.append(Finding(WRONG if signature.checked else NOTE, SIGNATURE_NAME, signature.problem))
     return signature
 
 

@@ -44,7 +44,7 @@ def report_lines(inspection: "Inspection", *, brief: bool = False) -> list[str]:
 def _verdict(inspection: "Inspection") -> str:
     count = len(inspection.wrong)
     if not count:
-        return "Nothing is wrong."
+        return "Nothing is wrong." if inspection.signature.checked else "Nothing is wrong but for what was not checked."
     return f"{count} {'thing is' if count == 1 else 'things are'} wrong: do not run this bundle."
 
 
@@ -62,6 +62,8 @@ def _manifest_line(inspection: "Inspection") -> str:
 def _signature_line(signature: Signature) -> str:
     if not signature.signed:
         return "not signed; anybody may have packed it"
+    if not signature.checked:
+        return "there is one, which was not checked and may be false (see the notes)"
     if not signature.valid:
         return "NOT VALID"
     if signature.trusted:

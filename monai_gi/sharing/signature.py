@@ -34,6 +34,7 @@ class Signature(NamedTuple):
         fingerprint: SHA-256 of the public key in the file, 64 hexadecimal digits; empty where there is none.
         problem: why it is not valid, in a sentence; empty where it is valid, or where nothing is signed and no key
             was named.
+        checked: no where there is a signature and nothing to check it with, so that it may be true or false.
     """
 
     signed: bool
@@ -41,6 +42,10 @@ class Signature(NamedTuple):
     trusted: bool
     fingerprint: str
     problem: str
+    checked: bool = True
+
+
+UNSIGNED = Signature(False, False, False, "", "")
 
 
 def sign_manifest(folder: str | Path, key_pem: str | Path) -> Path:
@@ -77,19 +82,22 @@ def verify_signature(folder: str | Path, public_key: str | Path | None = None) -
             only that the manifest was not changed since somebody signed it.
 
     Returns:
-        What was found; a forged, damaged or missing signature is an answer, not an error.
+        What was found; a forged, damaged or missing signature is an answer, not an error, and so is one that cannot be
+        checked, where no key was named.
 
     Raises:
-        DataError: the public key is missing or unusable, or the package `cryptography` is not installed although
-            there is something to check.
+        DataError: the public key is missing or unusable, or the package `cryptography` is not installed to check it.
     """
     folder = Path(folder)
     trusted = None if public_key is None else _public_key(Path(public_key)).public_bytes_raw()
     path = folder / SIGNATURE_NAME
     if not path.is_file():
         problem = "" if trusted is None else f"there is no {SIGNATURE_NAME}: nobody signed this bundle."
-        return Signature(False, False, False, "", problem)
-    _require_cryptography()
+        return UNSIGNED._replace(problem=problem)
+    try:
+        _require_cryptography()
+    except DataError as error:
+        return Signature(True, False, False, "", f"was not checked, it may be false: {error.problem}", checked=False)
     try:
         key, signature = _parts(path)
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
@@ -176,5 +184,5 @@ def _require_cryptography() -> None:
     try:
         import cryptography  # noqa: F401
     except ImportError as error:
-        problem = "signatures need the package cryptography: pip install monai_gi[sharing]."
+        problem = "signatures need the package cryptography: pip install 'monai_gi[sharing]'."
         raise DataError("cryptography", problem) from error

@@ -23,6 +23,7 @@ def predict(options: argparse.Namespace) -> None:
         max_pixels=options.max_pixels,
         overwrite=options.overwrite,
         trust=options.trust,
+        key=options.key,
     )
     try:
         outcomes = contour(request)
