@@ -108,7 +108,7 @@ class _Job:
         # What a result depends on: a result of other settings is not taken for done.
         self.settings = {
             **settings.as_dict(),
-            "formats": sorted(request.formats),
+            "formats": sorted(self.formats),
             "weights_sha256": self.provenance.weights_sha256,
         }
 

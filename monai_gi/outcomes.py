@@ -77,6 +77,17 @@ class NotContouredError(DataErrors):
         self.outcomes = tuple(outcomes)
         self.exit_code = min(problem.exit_code for problem in problems)
 
+    def seen_from(self, root: str | Path) -> "NotContouredError":
+        """The same faults and outcomes, seen from a folder.
+
+        Args:
+            root: the folder, as it stands in the paths.
+
+        Returns:
+            A new error.
+        """
+        return NotContouredError([problem.seen_from(root) for problem in self.problems], self.outcomes)
+
 
 @dataclass(frozen=True)
 class Task(Generic[S]):
@@ -89,6 +100,7 @@ class Task(Generic[S]):
         units: how far the progress bar goes with it.
         settings: gives what the result depends on, as JSON holds it; asked for only when it is needed, as it may have
             to read the whole input.
+        adds_formats: contouring it adds formats that its result lacks.
     """
 
     name: str
@@ -96,6 +108,7 @@ class Task(Generic[S]):
     source: S
     units: int
     settings: Callable[[], Mapping[str, Any]]
+    adds_formats: bool = False
 
 
 def run_tasks(
@@ -156,17 +169,19 @@ def _done(tasks: Iterable[Task[S]]) -> set[str]:
 
 def _done_or_fault(task: Task[S]) -> bool | DataError:
     try:
-        return is_done(task.folder, task.settings)
+        return is_done(task.folder, task.settings, adds_formats=task.adds_formats)
     except DataError as fault:
         return fault
 
 
-def is_done(folder: Path, settings: Callable[[], Mapping[str, Any]]) -> bool:
+def is_done(folder: Path, settings: Callable[[], Mapping[str, Any]], *, adds_formats: bool = False) -> bool:
     """Whether an earlier run finished this input with the same bundle and settings.
 
     Args:
         folder: of its results.
-        settings: that the result is to have; asked for only where there is a result.
+        settings: that the result is to have, among them "formats", of which it may have more; asked for only where
+            there is a result.
+        adds_formats: those that are lacking can be added; else they are a fault.
 
     Returns:
         True where `result.json` has them, and the files that it lists are there.
@@ -183,10 +198,29 @@ def is_done(folder: Path, settings: Callable[[], Mapping[str, Any]]) -> bool:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(where, f"can not be read ({error}). --overwrite makes it anew") from error
     wanted = json.loads(json.dumps(settings()))
-    differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
-    if differing:
-        raise DataError(where, f"was made with other {', '.join(differing)}. --overwrite redoes it, or use another DIR")
-    return all(file.is_file() for file in files)
+    keys = (wanted.keys() | found.keys()) - {"formats"}
+    repair = "--overwrite redoes it, or use another DIR"
+    if differing := sorted(key for key in keys if wanted.get(key) != found.get(key)):
+        raise DataError(where, f"was made with other {', '.join(differing)}. {repair}")
+    lacking = sorted(set(wanted.get("formats", ())) - set(found.get("formats", ())))
+    if lacking and not adds_formats:
+        raise DataError(where, f"was made without {', '.join(lacking)}. {repair}")
+    return not lacking and all(file.is_file() for file in files)
+
+
+def formats_there(folder: Path) -> set[str]:
+    """The formats of an earlier result.
+
+    Args:
+        folder: of the result; it need not exist.
+
+    Returns:
+        Their names; none where there is no result, or none that can be read.
+    """
+    try:
+        return set(json.loads((folder / RESULT).read_bytes())["settings"]["formats"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def check_folder(folder: Path) -> None:

@@ -39,13 +39,16 @@ def contour_scans(request: Request, bundle: Bundle) -> list[Outcome]:
         DataError: nothing to contour, a format that does not suit, a setting that is none.
         NotContouredError: all at once after the other scans are done, the scans that could not be contoured.
     """
+    unreadable: list[DataError] = []
     with tqdm(desc="looking at files", unit="file", delay=2.0, leave=False, **pace()) as bar:
-        sources = find_sources(request.input, request.series, progress=partial(_show, bar))
+        sources = find_sources(
+            request.input, request.series, progress=partial(_show, bar), unreadable=unreadable.append
+        )
     settings = settings_of(bundle, request)
     chosen, left_out = _choose(sources, bundle.modality, request)
     job = _Job(request, Predictor(bundle.network, settings, request.device), provenance_of(bundle))
     outcomes, faults = job.run(chosen)
-    return finished([*left_out, *outcomes], faults, [source.name for source in sources])
+    return finished([*left_out, *outcomes], [*unreadable, *faults], [source.name for source in sources])
 
 
 def input_hash(source: Source | Scan) -> str:
@@ -127,7 +130,6 @@ class _Job:
         # What a result depends on: a result of other settings is not taken for done.
         self.settings = {
             **predictor.settings.as_dict(),
-            "formats": sorted(request.formats),
             "allow_gaps": request.allow_gaps,
             "weights_sha256": provenance.weights_sha256,
         }
@@ -155,17 +157,21 @@ class _Job:
             bar.update(before + done - bar.n)
 
         prediction = self.predictor.predict(scan, progress=show)
-        formats = self.request.formats or FORMATS_OF_KIND[source.kind]
         clear(task.folder, source.name)  # what is half replaced is not done
         results = Results(scan, prediction, self.provenance, self._settings_of(source))
-        write_outputs(task.folder, results, formats, seconds)
+        write_outputs(task.folder, results, self._formats(source.kind), seconds)
 
     def _settings_of(self, source: Source) -> dict[str, Any]:
-        return {**self.settings, "input_sha256": input_hash(source)}
+        formats = sorted(self._formats(source.kind))
+        return {**self.settings, "formats": formats, "input_sha256": input_hash(source)}
+
+    def _formats(self, kind: str) -> tuple[str, ...]:
+        """What is written of a kind of scan."""
+        return self.request.formats or FORMATS_OF_KIND[kind]
 
     def _merge_submission(self, names: Sequence[str]) -> None:
         """Join the rows of all scans of the contest's layout, those of earlier runs too."""
-        if names and "submission" in (self.request.formats or FORMATS_OF_KIND["uw-madison"]):
+        if names and "submission" in self._formats("uw-madison"):
             rows = [row for name in names for row in read_parts(self.request.output / name, [SUBMISSION])]
             write_submission(self.request.output / "submission.csv", rows)
 

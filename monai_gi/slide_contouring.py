@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -163,12 +162,9 @@ def run_job(slides: Mapping[str, Path], job: SlideJob) -> list[Outcome]:
         except DataError as fault:
             problems.append(fault)
             continue
-        tasks.append(Task(name, results.folder, results, units, partial(_settings_of, results)))
+        settings = partial(results.settings, job.formats)
+        tasks.append(Task(name, results.folder, results, units, settings, adds_formats=True))
     outcomes, found = run_tasks(
         tasks, lambda task, bar: task.source.write(bar.update), unit="window", overwrite=job.overwrite
     )
     return finished(outcomes, [*problems, *found], list(slides))
-
-
-def _settings_of(results: SlideResults) -> dict[str, Any]:
-    return results.settings

@@ -26,12 +26,12 @@ from monai_gi.pictures import DEFAULT_MAX_PIXELS
 from monai_gi.plots.class_colors import class_palette
 from monai_gi.provenance import INTENDED_USE
 from monai_gi.readers.sources import plain_name
-from monai_gi.sharing.manifest import sha256_of
 from monai_gi.slides import ColorTable, LabelSlide, Slide, find_tissue, open_label, open_slide
 from monai_gi.streaming import SlideSettings
 from monai_gi.streaming.label_files import LabelFiles, blocks_in, write_label_files
 from monai_gi.streaming.label_pass import LabelPass
 from monai_gi.streaming.network_digest import network_digest
+from monai_gi.streaming.prediction_key import prediction_key, slide_hash
 from monai_gi.writers.overlay import write_png
 from monai_gi.writers.slide_overlay import LegendEntry, side_by_side, slide_overlay
 
@@ -144,7 +144,8 @@ class _Judge:
         return SlideScore(str(item["id"]), str(item.get("group", "")), np.asarray(counts))
 
     def _predict(self, slide: Slide, path: Path, name: str) -> None:
-        key = json.dumps([self.settings.as_dict(), self.network_key, sha256_of(slide.path)], sort_keys=True)
+        of_this = {"network": self.network_key, "input_sha256": slide_hash(slide.path)}
+        key = prediction_key({**self.settings.as_dict(), **of_this}, self.device)
         files = LabelFiles(
             path, self.palette, key, f"{INTENDED_USE} Classes from 0 on: {', '.join(self.settings.classes)}"
         )

@@ -186,12 +186,14 @@ def test_thresholds_change_the_mask_and_a_result_of_other_settings_is_not_taken_
 def test_redone_results_leave_nothing_of_other_settings_beside(tmp_path, bundle):
     source = write_frames(tmp_path / "in", a=drawn_frame()) / "a.png"
     (outcome,) = ask(bundle, source, tmp_path / "out")
-    with pytest.raises(DataError, match="made with other formats"):
-        ask(bundle, source, tmp_path / "out", formats=("mask",))
+    (again,) = ask(bundle, source, tmp_path / "out", formats=("mask",))
+    assert again.status == "already done"
     (outcome.folder / "notes.txt").write_text("kept")
     (outcome.folder / "overlay.png.part").write_text("")
     ask(bundle, source, tmp_path / "out", formats=("mask",), overwrite=True)
     assert {path.name for path in outcome.folder.iterdir()} == {"mask.png", "result.json", "notes.txt"}
+    with pytest.raises(DataError, match=r"made without overlay\. --overwrite"):
+        ask(bundle, source, tmp_path / "out")
 
 
 def test_another_picture_of_the_same_name_is_not_taken_for_done(tmp_path, bundle):

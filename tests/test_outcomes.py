@@ -1,5 +1,6 @@
 """Inputs one after the other: an unexpected error costs one of them, a full disk stops, what is done must be there."""
 
+import dataclasses
 import errno
 import json
 
@@ -83,3 +84,12 @@ def test_results_of_other_settings_are_told_all_at_once_before_any_work(tmp_path
 def test_outcomes_stand_in_the_order_of_the_input():
     outcomes = [Outcome(name, None, "contoured") for name in "cab"]
     assert [one.name for one in finished(outcomes, [], ["a", "b", "c"])] == ["a", "b", "c"]
+
+
+def test_a_result_with_more_formats_is_done_and_one_with_fewer_is_not(tmp_path):
+    write_done(tmp_path, "a", formats=["mask", "overlay"])
+    assert run([task(tmp_path, "a", formats=["mask"])], {})[2] == []
+    wanted = task(tmp_path, "a", formats=["mask", "probability"])
+    with pytest.raises(DataErrors, match=r"made without probability\. --overwrite redoes it"):
+        run([wanted], {})
+    assert run([dataclasses.replace(wanted, adds_formats=True)], {})[2] == ["a"]

@@ -147,6 +147,39 @@ def test_a_stopped_slide_goes_on_and_gives_the_same_files(tmp_path):
     assert not list(folder.glob("*.journal"))
 
 
+def test_a_slide_that_another_version_began_is_not_gone_on_with(tmp_path, monkeypatch):
+    path, _ = write_pair(tmp_path, "long", drawn_labels(620, 90, seed=3))
+    whole = ColorNetwork()
+    (expected,) = ask(path, tmp_path / "whole", bundle_of(whole))
+    with monkeypatch.context() as patch:
+        patch.setattr("monai_gi.streaming.prediction_key.__version__", "0.0.0")
+        with pytest.raises(KeyboardInterrupt):
+            ask(path, tmp_path / "out", bundle_of(ColorNetwork(stop_after=whole.windows * 2 // 3)))
+    rest = ColorNetwork()
+    (outcome,) = ask(path, tmp_path / "out", bundle_of(rest))
+    assert rest.windows == whole.windows
+    assert (outcome.folder / "labels.tif").read_bytes() == (expected.folder / "labels.tif").read_bytes()
+
+
+def test_a_further_format_is_added_without_another_prediction(tmp_path, slide):
+    path, _ = slide
+    (expected,) = ask(path, tmp_path / "whole")
+    (outcome,) = ask(path, tmp_path / "out", formats=("label-image", "overlay"))
+    network = ColorNetwork()
+    (added,) = ask(path, tmp_path / "out", bundle_of(network), formats=("geojson",))
+    assert (added.status, network.windows) == ("contoured", 0)
+    for file in expected.folder.iterdir():
+        assert file.name == "result.json" or file.read_bytes() == (outcome.folder / file.name).read_bytes()
+    found, wanted = (json.loads((one.folder / "result.json").read_text()) for one in (added, expected))
+    assert [found[key] for key in ("settings", "classes", "files")] == [
+        wanted[key] for key in ("settings", "classes", "files")
+    ]
+    (again,) = ask(path, tmp_path / "out", formats=("overlay",))
+    assert again.status == "already done"
+    (redone,) = ask(path, tmp_path / "out", formats=("overlay",), overwrite=True)
+    assert {file.name for file in redone.folder.iterdir()} == {"overlay.png", "result.json"}
+
+
 def test_a_slide_whose_picture_was_never_drawn_is_not_predicted_again(tmp_path, slide, monkeypatch):
     path, _ = slide
 

@@ -4,9 +4,8 @@
 request, `probability_CLASS.tif` (0 to 255). The label image is streamed; everything else is drawn from it.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +15,15 @@ import numpy as np
 import torch
 
 from monai_gi.atomic_file import part_of
-from monai_gi.outcomes import RESULT
+from monai_gi.outcomes import RESULT, formats_there
 from monai_gi.pictures import DEFAULT_MAX_PIXELS
 from monai_gi.plots.class_colors import class_palette
 from monai_gi.provenance import INTENDED_USE, Provenance
 from monai_gi.readers.sources import plain_name
-from monai_gi.sharing.manifest import sha256_of
 from monai_gi.slides import Slide, find_tissue, open_slide
 from monai_gi.streaming.label_files import LabelFiles, write_label_files
 from monai_gi.streaming.label_pass import LabelPass
+from monai_gi.streaming.prediction_key import prediction_key, slide_hash
 from monai_gi.streaming.settings import SlideSettings
 from monai_gi.writers.label_image import forget
 from monai_gi.writers.overlay import write_png
@@ -88,16 +87,28 @@ class SlideResults:
         return {
             **self.job.settings.as_dict(),
             "weights_sha256": self.job.provenance.weights_sha256,
-            "input_sha256": sha256_of(self.path),
+            "input_sha256": slide_hash(self.path),
         }
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the result as a whole depends on."""
-        return {**self.predicted_with, "formats": sorted(self.job.formats)}
+    @cached_property
+    def formats(self) -> tuple[str, ...]:
+        """What is written: what is asked for, and what an earlier result of the same settings has."""
+        there = set() if self.job.overwrite else formats_there(self.folder)
+        return tuple(sorted({*self.job.formats, *there}))
+
+    def settings(self, formats: Iterable[str]) -> dict[str, Any]:
+        """What the result as a whole depends on.
+
+        Args:
+            formats: that it has.
+
+        Returns:
+            The settings as JSON holds them.
+        """
+        return {**self.predicted_with, "formats": sorted(formats)}
 
     def write(self, progress: Callable[[int], object]) -> None:
-        """Predict it and write its results.
+        """Predict it and write its results; images that are whole already are not predicted again.
 
         Args:
             progress: as for `write_label_files`.
@@ -124,14 +135,14 @@ class SlideResults:
             )
             self._lap("predict")
             found = self._write_rest(slide)
-        if "label-image" not in self.job.formats:
+        if "label-image" not in self.formats:
             forget(self.folder / LABELS)
         write_record(
             self.folder / RESULT,
             found,
             self.job.provenance,
             seconds=self.seconds,
-            settings=self.settings,
+            settings=self.settings(self.formats),
             files=self._kept(files),
         )
 
@@ -143,15 +154,15 @@ class SlideResults:
             "overlay": [self.folder / OVERLAY],
             "probability": list(files.probabilities.values()),
         }
-        return [path for name in self.job.formats for path in of_format[name]]
+        return [path for name in self.formats for path in of_format[name]]
 
     def _files(self) -> LabelFiles:
         classes = self.job.settings.classes
-        asked = range(len(classes)) if "probability" in self.job.formats else ()
+        asked = range(len(classes)) if "probability" in self.formats else ()
         return LabelFiles(
             labels=self.folder / LABELS,
             colors=class_palette(classes),
-            key=json.dumps(self.predicted_with, sort_keys=True),
+            key=prediction_key(self.predicted_with, self.job.device),
             description=f"{INTENDED_USE} Classes from 0 on: {', '.join(classes)}",
             probabilities={channel: self.folder / probability_name(classes[channel]) for channel in asked},
         )
@@ -175,14 +186,14 @@ class SlideResults:
         labels = LabelPass(self.folder / LABELS, len(classes), (thumbnail.shape[0], thumbnail.shape[1]))
         counts: dict[str, RegionCount] = {}
         colors = class_palette(classes)
-        if "geojson" in self.job.formats:
+        if "geojson" in self.formats:
             drawn = [RegionClass(label, classes[label], colors[label]) for label in range(1, len(classes))]
             counts = write_polygons(self.folder / REGIONS, labels.rows(), labels.size[1], drawn, scale=scale)
         else:
             for _ in labels.rows():
                 pass
         self._lap("polygons")
-        if "overlay" in self.job.formats:
+        if "overlay" in self.formats:
             entries = [LegendEntry(label, classes[label], colors[label]) for label in range(1, len(classes))]
             write_png(self.folder / OVERLAY, slide_overlay(thumbnail, labels.small, entries))
         self._lap("overlay")
