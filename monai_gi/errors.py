@@ -1,5 +1,6 @@
 """Errors about data, in words: where, what was found, what was wanted, how to repair it."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,21 @@ class DataError(Exception):
         self.where = str(where)
         self.problem = problem
 
+    def seen_from(self, root: str | Path) -> "DataError":
+        """The same fault, with places in a folder named by what stands below it: a path may tell who somebody is.
+
+        Args:
+            root: the folder, as it stands in the paths.
+
+        Returns:
+            A new error.
+        """
+        base = "" if Path(root) == Path() else f"{root}{os.sep}"  # paths do not begin with a dot
+        where, problem = (text.replace(base, "") if base else text for text in (self.where, self.problem))
+        fault = DataError(where, problem)
+        fault.exit_code = self.exit_code
+        return fault
+
     @property
     def problems(self) -> "tuple[DataError, ...]":
         """This one fault, so that one and several are gathered alike."""
@@ -40,6 +56,17 @@ class DataErrors(DataError):
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
         super().__init__(where, "\n  ".join([f"{count}:", *map(str, problems)]))
         self._problems = tuple(problems)
+
+    def seen_from(self, root: str | Path) -> "DataErrors":
+        """All of them, seen from a folder.
+
+        Args:
+            root: the folder, as it stands in the paths.
+
+        Returns:
+            A new error.
+        """
+        return DataErrors(self.where, [problem.seen_from(root) for problem in self.problems])
 
     @property
     def problems(self) -> tuple[DataError, ...]:

@@ -20,19 +20,20 @@ def scan_table(path: Path, *, show_patient: bool = False) -> str:
         show_patient: add the patient's name and number and the series' description.
 
     Returns:
-        Aligned text.
+        Aligned text, and a line for each file that can not be read.
 
     Raises:
         DataError: there is no scan.
     """
+    faults: list[DataError] = []
     rows = [(*COLUMNS, *(PATIENT_COLUMNS if show_patient else ()), VERDICT)]
     rows += [
-        (*_row(source), *(_patient(source) if show_patient else ()), _verdict(source)) for source in find_sources(path)
+        (*_row(source), *(_patient(source) if show_patient else ()), _verdict(source))
+        for source in find_sources(path, unreadable=faults.append)
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, *(f"left out: {fault.seen_from(path)}" for fault in faults)])
 
 
 def _row(source: Source) -> tuple[str, ...]:

@@ -52,10 +52,11 @@ def arrange(series: Series, *, allow_gaps: bool = False) -> Arrangement:
         The sorted series; each slice stands within 1 % of the spacing of the place that the affine gives it.
 
     Raises:
-        DataErrors: all reasons at once: frames without pixel data or position, mixed size, pixel spacing, orientation
-            or frame of reference, doubled slices, missing slices, uneven spacing, a sheared stack.
+        DataErrors: all reasons at once: faults of the series' files, frames without pixel data or position, mixed size,
+            pixel spacing, orientation or frame of reference, doubled slices, missing slices, uneven spacing, a sheared
+            stack.
     """
-    problems = mixture_problems(series.frames)
+    problems = [*series.faults, *mixture_problems(series.frames)]
     frames = most_alike(series.frames)
     stack = _Stack(frames) if frames else None
     if stack is not None:

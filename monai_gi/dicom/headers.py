@@ -78,7 +78,8 @@ def read_header(path: Path) -> Header | None:
             header = _read(file)
     except READ_ERRORS as error:
         if isinstance(error, OSError) or has_preamble:
-            raise DataError(path, f"can not be read ({error}); copy it again from its source") from error
+            reason = getattr(error, "strerror", None) or error  # which names no path
+            raise DataError(path, f"can not be read ({reason}); copy it again from its source") from error
         return None
     if header.dataset.get("SOPClassUID") and header.dataset.get("SeriesInstanceUID"):
         return header

@@ -1,15 +1,16 @@
 """DICOM series as headers: found below a path by content, frames as they are found, nothing decoded."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from pydicom import Dataset
 
+from monai_gi.dicom.damage import Damaged, count_beside, empty_files
 from monai_gi.dicom.frames import Frame, frames_of
 from monai_gi.dicom.headers import READ_ERRORS, Header, is_image, read_header, text, whole
 from monai_gi.errors import DataError, DataErrors
@@ -34,6 +35,9 @@ class Series:
         number: SeriesNumber; None where the files have none.
         patient_name: for `--show-patient` only.
         patient_id: for `--show-patient` only.
+        faults: for which the series is refused: files of it that can not be read, files of several patients.
+        unreadable_beside: files in its folders that can not be read and say of no series that they belong to it. Where
+            one was a slice between others, the gap tells; where it was one at an end, nothing does.
     """
 
     uid: str
@@ -46,6 +50,8 @@ class Series:
     number: int | None = None
     patient_name: str = field(default="", repr=False)
     patient_id: str = field(default="", repr=False)
+    faults: tuple[DataError, ...] = field(default=(), repr=False)
+    unreadable_beside: int = 0
 
 
 class DicomObject(NamedTuple):
@@ -74,8 +80,8 @@ class Found(NamedTuple):
     Attributes:
         series: series of images of any modality, by study, series number and UID.
         objects: structure sets and segmentations, by path.
-        faults: files that are DICOM by their first bytes, but can not be read; empty files beside slices; series of
-            several patients.
+        faults: files that belong to none of the series and are DICOM by their first bytes, but can not be read; empty
+            files beside slices. Named by their place below the path.
     """
 
     series: list[Series]
@@ -95,10 +101,10 @@ def find_series(path: Path, *, progress: Callable[[int, int], None] | None = Non
 
     Raises:
         DataError: the path does not exist.
-        DataErrors: DICOM files that can not be read; without them a series might lack slices at its ends, unseen.
+        DataErrors: there are DICOM files, but none of a series can be read.
     """
     found = find_dicom(path, progress=progress)
-    if found.faults:
+    if found.faults and not found.series:
         raise DataErrors(path, found.faults)
     return found.series
 
@@ -121,8 +127,8 @@ def find_objects(path: Path) -> list[DicomObject]:
 def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Found:
     """Read the headers of all DICOM files below a path, whatever their names; other files are skipped.
 
-    Images are grouped by SeriesInstanceUID; files of several patients in one group are a fault. Of folders
-    see `monai_gi.folders.files_below`.
+    Images are grouped by SeriesInstanceUID; files of several patients in one group are a fault of the series. How
+    folders are walked, `monai_gi.folders.files_below` tells.
 
     Args:
         path: a folder, of any depth, or one file.
@@ -143,15 +149,21 @@ def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None
             items.append(item)
             if progress is not None:
                 progress(done, len(files))
-    groups = _group(item for item in items if isinstance(item, Series))
-    series = sorted(map(_join, groups), key=lambda one: (one.study_uid, one.number or 0, one.uid))
     objects = [item for item in items if isinstance(item, DicomObject)]
-    faults = [item for item in items if isinstance(item, DataError)]
-    return Found(series, objects, [*faults, *_mixed_patients(groups), *_empty_files(files, series)])
+    groups = _group(item for item in items if isinstance(item, Series))
+    slices = {uid: [frame.path for part in parts for frame in part.frames] for uid, parts in groups.items()}
+    damaged = [item for item in items if isinstance(item, Damaged)]
+    damaged += empty_files(files, chain.from_iterable(slices.values()))
+    beside = count_beside(damaged, slices)
+    series = []
+    for uid, parts in groups.items():
+        own = [one.fault(Path(path)) for one in damaged if one.series_uid == uid]
+        series.append(_join(parts, faults=(*own, *_mixed_patients(parts)), unreadable_beside=beside[uid]))
+    series.sort(key=lambda one: (one.study_uid, one.number or 0, one.uid))
+    return Found(series, objects, [one.fault(Path(path)) for one in damaged if one.series_uid not in groups])
 
 
-SLICE_SUFFIXES = ("", ".dcm", ".ima")
-_Item = Series | DicomObject | DataError | None
+_Item = Series | DicomObject | Damaged | None
 
 
 def _files_below(path: Path) -> list[Path]:
@@ -164,15 +176,17 @@ def _read_item(path: Path) -> _Item:
     """The part of a series that one file holds, or the object that it is; None for other files."""
     try:
         header = read_header(path)
-        if header is None:
-            return None
+    except DataError as fault:
+        return Damaged(path, fault.problem)
+    if header is None:
+        return None
+    try:
         if text(header.dataset, "Modality") in OBJECT_MODALITIES:
             return _object_of(path, header.dataset)
         return _part_of_series(path, header) if is_image(header.dataset) else None
-    except DataError as fault:
-        return fault
     except READ_ERRORS as error:
-        return DataError(path, f"its header can not be understood ({error}); copy it again from its source")
+        problem = f"its header can not be understood ({error}); copy it again from its source"
+        return Damaged(path, problem, text(header.dataset, "SeriesInstanceUID"))
 
 
 def _part_of_series(path: Path, header: Header) -> Series:
@@ -191,42 +205,22 @@ def _part_of_series(path: Path, header: Header) -> Series:
     )
 
 
-def _group(parts: Iterable[Series]) -> list[list[Series]]:
+def _group(parts: Iterable[Series]) -> dict[str, list[Series]]:
     together: dict[str, list[Series]] = {}
     for part in parts:
         together.setdefault(part.uid, []).append(part)
-    return list(together.values())
+    return together
 
 
-def _mixed_patients(groups: Iterable[list[Series]]) -> list[DataError]:
-    """Series of which files name different patients: nobody knows whose contours these would be."""
-    return [
-        DataError(
-            group[0].frames[0].path, f"its series {group[0].uid} holds files of several patients; export it again"
-        )
-        for group in groups
-        if len({part.patient_id for part in group}) > 1
-    ]
+def _mixed_patients(parts: Sequence[Series]) -> list[DataError]:
+    """Whether the files of a series name different patients: nobody knows whose contours these would be."""
+    patients = len({part.patient_id for part in parts})
+    return [DataError("several patients", f"its files name {patients}; export it again")] if patients > 1 else []
 
 
-def _empty_files(files: Iterable[Path], series: Iterable[Series]) -> list[DataError]:
-    """Files without a byte beside slices, named as slices are: copies that failed, perhaps at the end of a series."""
-    slices = {frame.path for one in series for frame in one.frames}
-    folders = {path.parent for path in slices}
-    return [
-        DataError(path, "is empty, beside slices of a series; copy it again from its source, or remove it")
-        for path in files
-        if path not in slices
-        and path.parent in folders
-        and path.suffix.lower() in SLICE_SUFFIXES
-        and not path.stat().st_size
-    ]
-
-
-def _join(parts: list[Series]) -> Series:
+def _join(parts: Sequence[Series], *, faults: tuple[DataError, ...], unreadable_beside: int) -> Series:
     frames = tuple(chain.from_iterable(part.frames for part in parts))
-    values = {name: getattr(parts[0], name) for name in Series.__dataclass_fields__}
-    return Series(**{**values, "frames": frames})
+    return replace(parts[0], frames=frames, faults=faults, unreadable_beside=unreadable_beside)
 
 
 def _object_of(path: Path, dataset: Dataset) -> DicomObject:

@@ -5,6 +5,7 @@ Files and folders whose names begin with a dot are passed over.
 """
 
 import hashlib
+import logging
 import os
 import re
 from collections import Counter
@@ -12,14 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from monai_gi.dicom.series import Series, find_series
-from monai_gi.errors import DataError
+from monai_gi.dicom.series import Series, find_dicom
+from monai_gi.errors import DataError, DataErrors
 from monai_gi.folders import files_below, natural_key
 from monai_gi.readers.dicom import read_series
 from monai_gi.readers.pictures import PNG_START, TIFF_STARTS, picture_size, read_picture, read_scan_slices
 from monai_gi.readers.volumes import is_nifti, is_own_mask, read_volume, volume_size
 from monai_gi.scan import Scan
 from monai_gi.slices import parse_slice_name
+
+logger = logging.getLogger(__name__)
 
 _START_BYTES = 1024
 _DICOM_MARK = slice(128, 132)
@@ -52,7 +55,11 @@ class Source:
 
 
 def find_sources(
-    path: str | Path, series_uid: str | None = None, *, progress: Callable[[int, int], None] | None = None
+    path: str | Path,
+    series_uid: str | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    unreadable: Callable[[DataError], object] | None = None,
 ) -> list[Source]:
     """Find out what a file or folder holds; headers are read, never pixels.
 
@@ -63,6 +70,8 @@ def find_sources(
         path: a file, or a folder at any depth above scans.
         series_uid: take this DICOM series alone.
         progress: called with (files looked at, files in all) while DICOM is searched for.
+        unreadable: called with the fault of each file of a folder that can not be read and belongs to no source; None
+            logs how many there are.
 
     Returns:
         At least one source: DICOM by UID, then NIfTI, then slices, then a picture, each by name.
@@ -73,18 +82,22 @@ def find_sources(
     path = Path(path)
     if not path.exists():
         raise DataError(path, f"no such file or folder; {_READABLE}")
-    files = {file: file_kind(file) for file in (files_below(path) if path.is_dir() else [path])}
-    found = _series(path, progress) if {"dicom", "other"} & set(files.values()) else []
+    files = {file: _kind_or_other(file) for file in files_below(path)} if path.is_dir() else {path: file_kind(path)}
+    faults: list[DataError] = []
+    found = _series(path, progress, faults) if {"dicom", "other"} & set(files.values()) else []
     if series_uid is not None:
-        return _pick(path, found, series_uid)
-    # Results may lie below the input, and a second run must not contour the contours of the first.
-    found += [_volume(file) for file, kind in files.items() if kind == "nifti" and not is_own_mask(file)]
-    if path.is_dir():
-        found += _scan_folders([file for file, kind in files.items() if kind == "png"])
-    elif files[path] in ("png", "tiff"):
-        found.append(Source("picture", _picture_name(path), (path,), picture_size(path), 1))
+        found = _pick(path, found, series_uid)
+    else:
+        found += _volumes([file for file, kind in files.items() if kind == "nifti"], faults)
+        if path.is_dir():
+            found += _scan_folders([file for file, kind in files.items() if kind == "png"])
+        elif files[path] in ("png", "tiff"):
+            found.append(Source("picture", _picture_name(path), (path,), picture_size(path), 1))
+    if not found and faults:
+        raise DataErrors(path, faults) if path.is_dir() else faults[0]
     if not found:
         raise DataError(path, f"{_nothing_found(files)}; {_READABLE}")
+    _tell(faults, unreadable)
     return _named_apart(path, found)
 
 
@@ -158,8 +171,25 @@ def plain_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[-_LONGEST_NAME:].lstrip("._-") or "scan"
 
 
-def _series(path: Path, progress: Callable[[int, int], None] | None) -> list[Source]:
-    found = sorted(find_series(path, progress=progress), key=lambda series: series.uid)
+def _tell(faults: Sequence[DataError], unreadable: Callable[[DataError], object] | None) -> None:
+    """Hand the faults on, or log how many there are: names of files are no matter for a log."""
+    if unreadable is None and faults:
+        logger.warning("%d files can not be read and were left out; `monai-gi series` names them", len(faults))
+    for fault in faults if unreadable is not None else ():
+        unreadable(fault)
+
+
+def _kind_or_other(path: Path) -> str:
+    """The kind; a file that can not be opened may be DICOM, where its fault is gathered."""
+    try:
+        return file_kind(path)
+    except DataError:
+        return "other"
+
+
+def _series(path: Path, progress: Callable[[int, int], None] | None, faults: list[DataError]) -> list[Source]:
+    found = find_dicom(path, progress=progress)
+    faults += found.faults
     return [
         Source(
             "dicom",
@@ -169,7 +199,7 @@ def _series(path: Path, progress: Callable[[int, int], None] | None) -> list[Sou
             len(series.frames),
             series,
         )
-        for series in found
+        for series in sorted(found.series, key=lambda series: series.uid)
     ]
 
 
@@ -180,6 +210,20 @@ def _pick(path: Path, found: Sequence[Source], uid: str) -> list[Source]:
     there = [f"{source.series.uid} ({source.series.modality}, {source.slices})" for source in found if source.series]
     listed = f"there are (modality, slices): {', '.join(there)}" if there else "no DICOM series is there"
     raise DataError(path, f"series {uid} asked for; {listed}")
+
+
+def _volumes(paths: Sequence[Path], faults: list[DataError]) -> list[Source]:
+    """Results may lie below the input, and a second run must not contour the contours of the first."""
+    read = [_volume_or_fault(path) for path in paths]
+    faults += [one for one in read if isinstance(one, DataError)]
+    return [one for one in read if isinstance(one, Source)]
+
+
+def _volume_or_fault(path: Path) -> Source | DataError | None:
+    try:
+        return None if is_own_mask(path) else _volume(path)
+    except DataError as fault:
+        return fault
 
 
 def _volume(path: Path) -> Source:

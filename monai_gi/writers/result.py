@@ -167,6 +167,8 @@ def _scan(scan: Scan) -> dict[str, Any]:
         facts["note"] = "volumes leave the missing slices out"
     if scan.series is not None:
         facts["series_uid"] = scan.series.uid
+        if scan.series.unreadable_beside:
+            facts["unreadable_files_beside"] = scan.series.unreadable_beside
     return facts
 
 
