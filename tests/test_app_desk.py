@@ -13,8 +13,8 @@ from PIL import Image
 pytest.importorskip("gradio", reason="gradio is not installed: pip install monai_gi[app]")
 
 from monai_gi.app.answers import followed
-from monai_gi.app.desk import with_truth
-from monai_gi.app.sessions import Session
+from monai_gi.app.given_truth import with_truth
+from monai_gi.app.session import Session
 from monai_gi.app.uploads import Wanted
 from monai_gi.errors import DataError
 from monai_gi.labels import TISSUE_NAMES
@@ -178,7 +178,7 @@ def test_missing_slices_are_taken_where_the_box_is_ticked(tmp_path, desk):
     slices = sorted(folder.iterdir())
     answer = after(desk.receive(asker(), uploaded(tmp_path, *slices)))
     assert "1 slices are missing between 1 and 4: 3 to 3" in answer["message"]
-    assert "with the box below the image" in answer["message"]
+    assert "with the box below the examples" in answer["message"]
     after(desk.receive(asker(), uploaded(tmp_path, *slices), True))
     assert desk.sessions.get("\npage").case.labels == ["1", "2", "4"]
 

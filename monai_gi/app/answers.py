@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 
@@ -11,7 +11,7 @@ from monai_gi.app import tables
 from monai_gi.app.cases import Case
 from monai_gi.app.jobs import Progress, Report, StoppedError
 from monai_gi.app.looks import Controls, controls_of, look_of
-from monai_gi.app.sessions import Session
+from monai_gi.app.session import Session
 from monai_gi.app.uploads import sentence
 from monai_gi.app.viewer import empty_view, view
 from monai_gi.errors import DataError
@@ -20,15 +20,14 @@ logger = logging.getLogger(__name__)
 
 Update = dict[str, Any]
 Updates = Iterator[Update]
-T = TypeVar("T")
 NOTHING_YET = "Upload an image, or take an example"
 STOPPED = "Stopped."
 
 
 def followed(
     session: Session,
-    work: Callable[[Report], T],
-    done: Callable[[T], Update],
+    work: Callable[[Report], None],
+    done: Callable[[], Update],
     *,
     can_contour: bool,
     failed: Callable[[], Update] = dict,
@@ -38,7 +37,7 @@ def followed(
     Args:
         session: of the page.
         work: is done in a thread.
-        done: gives the page's updates of its result.
+        done: gives the page's updates when it is done.
         can_contour: there is a bundle.
         failed: gives updates beside the message when the work came to nothing.
 
@@ -53,7 +52,7 @@ def followed(
             if isinstance(state, Progress):
                 yield {"message": tables.progress(state)}
             else:
-                yield {**done(state), **buttons(session, can_contour=can_contour)}
+                yield {**done(), **buttons(session, can_contour=can_contour)}
     except StoppedError:
         # Where something else was begun meanwhile, the page is its own now.
         fault = (STOPPED, tables.INFO) if session.works == number else None
@@ -67,32 +66,32 @@ def followed(
         yield {**failed(), "message": tables.message(*fault), **buttons(session, can_contour=can_contour)}
 
 
-def buttons(session: Session, *, can_contour: bool) -> Update:
+def buttons(session: Session | None, *, can_contour: bool) -> Update:
     """The two buttons while nothing runs.
 
     Args:
-        session: of the page.
+        session: of the page, if it has one.
         can_contour: there is a bundle.
 
     Returns:
         Updates of "contour" and "cancel".
     """
-    ready = can_contour and session.case is not None
+    ready = can_contour and session is not None and session.case is not None
     return {"contour": gr.update(interactive=ready), "cancel": gr.update(interactive=False)}
 
 
-def everything(session: Session, classes: Sequence[str], controls: Sequence[Any]) -> Update:
+def everything(session: Session | None, classes: Sequence[str], controls: Sequence[Any]) -> Update:
     """All that the page shows of a session.
 
     Args:
-        session: of the page.
+        session: of the page, if it has one.
         classes: that have switches.
         controls: values of the page's controls; none takes the defaults of the case.
 
     Returns:
         Updates of every part but the message and the buttons.
     """
-    case = session.case
+    case = None if session is None else session.case
     chosen = Controls.of(controls, classes)
     if case is None:
         picture = empty_view(NOTHING_YET)
@@ -111,7 +110,7 @@ def everything(session: Session, classes: Sequence[str], controls: Sequence[Any]
             "What was found" if case is None or case.has_prediction else "The truth", tables.findings(case)
         ),
         "checks": _panel("Check these first", tables.checks(case)),
-        "downloads": _panel("Download", _downloads(session, case)),
+        "downloads": _panel("Download", _downloads(session)),
     }
 
 
@@ -131,8 +130,11 @@ def _probability_only(case: Case | None) -> Update:
     return {"probability": gr.update(visible=case is not None and case.has_probabilities)}
 
 
-def _downloads(session: Session, case: Case | None) -> str:
-    return "" if case is None else tables.downloads(case.results.files, session.token, case.results.notes)
+def _downloads(session: Session | None) -> str:
+    if session is None or session.case is None:
+        return ""
+    results = session.case.results
+    return tables.downloads(results.files, session.token, results.notes)
 
 
 def _panel(title: str, content: str) -> str:

@@ -13,16 +13,23 @@ from monai_gi.app.answers import Update, Updates, buttons, everything, followed
 from monai_gi.app.cases import Case
 from monai_gi.app.engines import Opened
 from monai_gi.app.examples import Examples
-from monai_gi.app.frames import FramesCase
+from monai_gi.app.given_truth import with_truth
 from monai_gi.app.jobs import Report, Turns
 from monai_gi.app.looks import Controls, controls_of, look_of
-from monai_gi.app.scans import ScanCase
-from monai_gi.app.sessions import MOST_SESSIONS, Session, Sessions
-from monai_gi.app.slides import SlideCase
-from monai_gi.app.truth import read_scan_truth
-from monai_gi.app.uploads import CLASSES, FRAMES_MAX_PIXELS, KINDS, Upload, Wanted, plain_files, read_upload, unpack
+from monai_gi.app.session import INPUT, RESULTS, TRUTH, Session
+from monai_gi.app.sessions import MOST_SESSIONS, Sessions, lend
+from monai_gi.app.uploads import (
+    CLASSES,
+    KINDS,
+    UNPACKED_TIMES,
+    Upload,
+    Wanted,
+    plain_files,
+    read_upload,
+    unpack,
+)
 from monai_gi.app.viewer import view
-from monai_gi.pictures import DEFAULT_MAX_PIXELS
+from monai_gi.errors import DataError
 
 HOW_TO_BUNDLE = (
     "No bundle is loaded, so nothing can be contoured: start the app again with one, for example "
@@ -76,23 +83,28 @@ class Desk:
 
     def receive(self, request: gr.Request, files: Sequence[str] | None, allow_gaps: bool = False) -> Updates:
         """Files were uploaded."""
-        session, folder, limit = self._session(request), "input", self.wanted.max_bytes
         wanted = replace(self.wanted, allow_gaps=bool(allow_gaps))
 
-        def work(report: Report) -> Upload:
+        def read(session: Session, folder: Path, report: Report) -> Upload:
             report("Unpacking")
-            session.upload = None
-            taken = self.sessions.take(session, [Path(file) for file in files or ()], folder, limit)
-            unpack(taken, session.folder / folder, limit)
-            return read_upload(session.folder / folder, wanted, report)
+            self._unpack(session, files, folder)
+            return read_upload(folder, wanted, report)
 
-        yield from self._loading(session, work)
+        yield from self._opening(request, read)
 
     def choose(self, request: gr.Request, choice: int | None, allow_gaps: bool = False) -> Updates:
         """Another scan of the upload was chosen."""
-        session = self._session(request)
-        folder, wanted = session.folder / "input", replace(self.wanted, allow_gaps=bool(allow_gaps))
-        yield from self._loading(session, lambda report: read_upload(folder, wanted, report, int(choice or 0)))
+        session = self._find(request)
+        if session is None:
+            yield from self._lost()
+            return
+        wanted = replace(self.wanted, allow_gaps=bool(allow_gaps))
+
+        def work(report: Report) -> None:
+            upload = read_upload(session.adopted(INPUT), wanted, report, int(choice or 0))
+            session.adopt(upload, truth=None, results=None)
+
+        yield from self._loading(session, work)
 
     def example(self, name: str) -> Callable[[gr.Request], Updates]:
         """An example was asked for; it is contoured at once.
@@ -104,38 +116,37 @@ class Desk:
             The answer to its button.
         """
 
+        def read(session: Session, folder: Path, report: Report) -> Upload:
+            report("Drawing the example")
+            drawn = self.examples.get(name)
+            wanted = replace(self.wanted, kind=drawn.kind)
+            lend(drawn.files, folder)
+            upload = read_upload(folder, wanted, report)
+            return replace(upload, case=with_truth(upload.case, drawn.truth, wanted, report))
+
         def answer(request: gr.Request) -> Updates:
-            session = self._session(request)
-
-            def work(report: Report) -> Upload:
-                report("Drawing the example")
-                session.upload = None
-                drawn = self.examples.get(name)
-                wanted = replace(self.wanted, kind=drawn.kind)
-                self.sessions.lend(session, drawn.files, "input")
-                upload = read_upload(session.folder / "input", wanted, report)
-                return replace(upload, case=with_truth(upload.case, drawn.truth, wanted, report))
-
-            yield from self._loading(session, work)
-            if self.opened is not None and session.case is not None:
+            yield from self._opening(request, read)
+            if self.opened is not None and self._case(request) is not None:
                 yield from self.contour(request)
 
         return answer
 
     def contour(self, request: gr.Request, *controls: Any) -> Updates:
         """The network is to run."""
-        session, opened = self._session(request), self.opened
-        case = session.case
-        if case is None or opened is None:
-            reason = LOST if opened else HOW_TO_BUNDLE
-            yield {"message": tables.message(reason, tables.WRONG), **buttons(session, can_contour=False)}
+        session, opened = self._find(request), self.opened
+        upload = None if session is None else session.upload
+        if session is None or upload is None or opened is None:
+            yield from self._lost(LOST if opened else HOW_TO_BUNDLE)
             return
         start = time.monotonic()
 
-        def work(report: Report) -> Case:
+        def work(report: Report) -> None:
+            self.sessions.require_room()
             self.turns.wait(report)
             try:
-                return opened.engine.contour(case, session.place("results"), report)
+                with session.fresh(RESULTS) as place:
+                    case = opened.engine.contour(upload.case, place, report)
+                    session.adopt(replace(upload, case=case), results=place)
             finally:
                 self.turns.done()
 
@@ -146,44 +157,42 @@ class Desk:
 
     def receive_truth(self, request: gr.Request, files: Sequence[str] | None, *controls: Any) -> Updates:
         """A truth was uploaded."""
-        session, limit = self._session(request), self.wanted.max_bytes
-        case = session.case
-        if case is None:
-            yield {
-                "message": tables.message("Upload the image first, then the contours to compare with.", tables.WRONG)
-            }
+        session = self._find(request)
+        upload = None if session is None else session.upload
+        if session is None or upload is None:
+            yield {**_wrong("Upload the image first, then the contours to compare with."), "truth": None}
             return
 
-        def work(report: Report) -> Case:
+        def work(report: Report) -> None:
             report("Unpacking")
-            folder = session.folder / "truth"
-            unpack(self.sessions.take(session, [Path(file) for file in files or ()], "truth", limit), folder, limit)
-            return with_truth(case, plain_files(folder), self.wanted, report)
+            with session.fresh(TRUTH) as place:
+                self._unpack(session, files, place)
+                case = with_truth(upload.case, plain_files(place), self.wanted, report)
+                session.adopt(replace(upload, case=case), truth=place)
 
         yield from self._changing(session, work, controls, lambda: "The truth is drawn dashed and lighter.")
 
     def drop_truth(self, request: gr.Request, *controls: Any) -> Updates:
         """The truth is not wanted any more."""
-        session = self._session(request)
-        case = session.case
-        if case is None:
+        session = self._find(request)
+        upload = None if session is None else session.upload
+        if session is None or upload is None:
             yield {"message": self.welcome}
             return
-        yield from self._changing(
-            session,
-            lambda report: with_truth(case, (), self.wanted, report),
-            controls,
-            lambda: "The truth was removed.",
-        )
+
+        def work(report: Report) -> None:
+            session.adopt(replace(upload, case=with_truth(upload.case, (), self.wanted, report)), truth=None)
+
+        yield from self._changing(session, work, controls, lambda: "The truth was removed.")
 
     def look(self, request: gr.Request, *controls: Any) -> Update:
         """Another slice, switch or window: the picture alone changes."""
-        case = self._session(request).case
+        case = self._case(request)
         return {} if case is None else {"viewer": view(case, look_of(case, Controls.of(controls, self.classes)))}
 
     def reset(self, request: gr.Request, *controls: Any) -> Update:
         """Level and window back to those of the scan."""
-        case = self._session(request).case
+        case = self._case(request)
         if case is None:
             return {}
         ranges = controls_of(case)
@@ -192,16 +201,17 @@ class Desk:
 
     def cancel(self, request: gr.Request) -> Update:
         """The work that runs is to stop."""
-        self._session(request).cancel()
+        session = self._find(request)
+        if session is not None:
+            session.cancel()
         return {"cancel": gr.update(interactive=False)}
 
     def clear(self, request: gr.Request) -> Updates:
         """Everything that was uploaded is to go."""
         self.sessions.close(_key(request))
-        session = self._session(request)
         yield {
-            **everything(session, self.classes, ()),
-            **buttons(session, can_contour=False),
+            **everything(None, self.classes, ()),
+            **buttons(None, can_contour=False),
             "upload": None,
             "truth": None,
             "choice": gr.update(choices=[], value=None, visible=False),
@@ -212,21 +222,53 @@ class Desk:
         """The page was closed."""
         self.sessions.close(_key(request))
 
-    def _session(self, request: gr.Request) -> Session:
-        return self.sessions.get(_key(request))
+    def _find(self, request: gr.Request) -> Session | None:
+        return self.sessions.find(_key(request))
 
-    def _loading(self, session: Session, work: Callable[[Report], Upload]) -> Updates:
-        """Another image takes the page."""
+    def _case(self, request: gr.Request) -> Case | None:
+        session = self._find(request)
+        return None if session is None else session.case
 
-        def done(upload: Upload) -> Update:
-            session.upload = upload
+    def _lost(self, reason: str = LOST) -> Updates:
+        """There is nothing to work on."""
+        yield {**_wrong(reason), **buttons(None, can_contour=False)}
+
+    def _unpack(self, session: Session, files: Sequence[str] | None, folder: Path) -> None:
+        """Uploaded files into a folder of the session."""
+        limit = self.wanted.max_bytes
+        room = self.sessions.require_room()
+        taken = self.sessions.take(session, [Path(file) for file in files or ()], folder, limit)
+        unpack(taken, folder, min(UNPACKED_TIMES * limit, room))
+
+    def _opening(self, request: gr.Request, read: Callable[[Session, Path, Report], Upload]) -> Updates:
+        """Another image takes the page, and what was there goes."""
+        try:
+            session = self.sessions.get(_key(request))
+        except DataError as error:
+            yield {**_wrong(str(error)), "upload": None}
+            return
+
+        def work(report: Report) -> None:
+            session.adopt(None, input=None, truth=None, results=None)
+            with session.fresh(INPUT) as folder:
+                session.adopt(read(session, folder, report), input=folder)
+
+        yield from self._loading(session, work)
+
+    def _loading(self, session: Session, work: Callable[[Report], None]) -> Updates:
+        """Show another image."""
+
+        def done() -> Update:
+            upload = session.upload
+            if upload is None:
+                return failed()
             choices = [(text, number) for number, text in enumerate(upload.choices)]
-            next_step = " Press Contour." if self.opened else ""
+            texts = [f"{upload.case.about}.", *upload.notes, *(["Press Contour."] if self.opened else [])]
             return {
                 **everything(session, self.classes, ()),
                 "upload": None,
                 "choice": gr.update(choices=choices, value=upload.chosen if choices else None, visible=bool(choices)),
-                "message": tables.message(f"{upload.case.about}.{next_step}"),
+                "message": tables.message(" ".join(texts)),
             }
 
         def failed() -> Update:
@@ -237,13 +279,11 @@ class Desk:
         yield from followed(session, work, done, can_contour=self.opened is not None, failed=failed)
 
     def _changing(
-        self, session: Session, work: Callable[[Report], Case], controls: Sequence[Any], text: Callable[[], str]
+        self, session: Session, work: Callable[[Report], None], controls: Sequence[Any], text: Callable[[], str]
     ) -> Updates:
         """The same image with something more to show."""
 
-        def done(case: Case) -> Update:
-            if session.upload is not None:
-                session.upload = replace(session.upload, case=case)
+        def done() -> Update:
             message = tables.message(text(), tables.DONE)
             return {**everything(session, self.classes, controls), "truth": None, "message": message}
 
@@ -251,29 +291,8 @@ class Desk:
         yield from followed(session, work, done, can_contour=can_contour, failed=lambda: {"truth": None})
 
 
-def with_truth(case: Case, paths: Sequence[Path], wanted: Wanted, report: Report) -> Case:
-    """A case with the truth that stands in files.
-
-    Args:
-        case: of any kind.
-        paths: files of the truth; none takes it away.
-        wanted: how large they may be.
-        report: is told how far it is.
-
-    Returns:
-        A new case.
-
-    Raises:
-        DataError: the files do not suit the case.
-        ValueError: a case of an unknown kind.
-    """
-    if isinstance(case, ScanCase):
-        return case.with_truth(read_scan_truth(paths, case.scan) if paths else None, report)
-    if isinstance(case, FramesCase):
-        return case.with_truth(paths, wanted.max_pixels or FRAMES_MAX_PIXELS)
-    if isinstance(case, SlideCase):
-        return case.with_truth(paths[0] if paths else None, wanted.max_pixels or DEFAULT_MAX_PIXELS, report)
-    raise ValueError(f"case: {type(case).__name__}, wanted a scan, frames or a slide")
+def _wrong(text: str) -> Update:
+    return {"message": tables.message(text, tables.WRONG)}
 
 
 def _key(request: gr.Request) -> str:

@@ -105,15 +105,15 @@ def _inputs(desk: Desk, parts: Parts) -> None:
     """What goes in: uploads, examples, the two buttons."""
     parts["upload"] = gr.File(label="Image", file_count="multiple", elem_id="upload", height=130)
     gr.HTML(f'<p class="gi-hint">{_upload_label(desk)}, or an example:</p>', js_on_load=None)
-    parts["allow-gaps"] = gr.Checkbox(
-        value=False, label="Take scans with missing slices", elem_id="allow-gaps", visible="slices" in desk.kinds
-    )
-    parts["choice"] = gr.Dropdown(label="Several were uploaded; show", elem_id="choice", visible=False)
     with gr.Row(elem_id="examples"):
         for example in EXAMPLES:
             if example.kind in desk.kinds:
                 button = gr.Button(example.title, size="sm", min_width=120, elem_id=f"example-{example.name}")
                 parts[f"example-{example.name}"] = button
+    parts["allow-gaps"] = gr.Checkbox(
+        value=False, label="Take scans with missing slices", elem_id="allow-gaps", visible="slices" in desk.kinds
+    )
+    parts["choice"] = gr.Dropdown(label="Several were uploaded; show", elem_id="choice", visible=False)
     with gr.Row():
         parts["contour"] = gr.Button("Contour", variant="primary", interactive=False, min_width=110, elem_id="contour")
         parts["cancel"] = gr.Button("Cancel", variant="stop", interactive=False, min_width=90, elem_id="cancel")

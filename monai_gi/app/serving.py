@@ -1,5 +1,6 @@
 """The job of `monai-gi app`: the page on a port of this machine until Ctrl-C; its files are gone afterwards."""
 
+import asyncio
 import logging
 import os
 import secrets
@@ -22,8 +23,11 @@ if TYPE_CHECKING:  # gradio, fastapi and uvicorn are the extra `app`
     from fastapi import FastAPI
 
     from monai_gi.app.desk import Desk
+    from monai_gi.app.sessions import Sessions
 
 _PREFIX = "monai-gi-app-"
+_UPLOADS = "uploads"
+_TIDY_S = 60.0
 
 
 def serve(request: AppRequest) -> None:
@@ -75,7 +79,7 @@ def make_app(request: AppRequest, folder: Path) -> "FastAPI":
     # Read when Gradio is imported and when its parts are made: no telemetry, and uploads in our folder.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    uploads = folder / "uploads"
+    uploads = folder / _UPLOADS
     uploads.mkdir(mode=0o700, parents=True)
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -118,7 +122,9 @@ def _assembled(request: AppRequest, desk: "Desk", folder: Path) -> "FastAPI":
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
+        tidying = asyncio.create_task(_tidying(desk.sessions))
         yield
+        tidying.cancel()
         desk.sessions.close_all()
         shutil.rmtree(folder, ignore_errors=True)  # here, as a signal may end the process right after
 
@@ -126,9 +132,12 @@ def _assembled(request: AppRequest, desk: "Desk", folder: Path) -> "FastAPI":
     _serve_results(app, desk)
     clothes = dress(desk)
     credentials = request.credentials
+    page = build_page(desk)
+    # Gradio looks whether a file that a request names was uploaded only where this is set, which mounting does not do.
+    page.has_launched = True
     gr.mount_gradio_app(
         app,
-        build_page(desk),
+        page,
         path="/",
         footer_links=[],
         run_history=False,
@@ -143,8 +152,21 @@ def _assembled(request: AppRequest, desk: "Desk", folder: Path) -> "FastAPI":
         css=clothes.css,
         head=clothes.head,
     )
-    app.add_middleware(Guard, max_upload_bytes=request.max_upload_bytes, local_only=request.is_local)
+    app.add_middleware(
+        Guard,
+        max_upload_bytes=request.max_upload_bytes,
+        local_only=request.is_local,
+        uploads=folder / _UPLOADS,
+        has_room=lambda: desk.sessions.bytes_left() > 0,
+    )
     return app
+
+
+async def _tidying(sessions: "Sessions", every_s: float = _TIDY_S) -> None:
+    """Close sessions that were left alone, also where nobody comes any more."""
+    while True:
+        await asyncio.sleep(every_s)
+        await asyncio.to_thread(sessions.close_idle)
 
 
 def _serve_results(app: "FastAPI", desk: "Desk") -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monai_gi.app.cases import Case, Check, Finding
 from monai_gi.app.jobs import Progress
-from monai_gi.app.sessions import ALL
+from monai_gi.app.session import ALL
 from monai_gi.app.viewer import css_color
 
 DASH = "–"

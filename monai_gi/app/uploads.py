@@ -1,5 +1,6 @@
 """Uploaded files as a case: archives unpacked, kinds told by content, one scan chosen where there are several."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from monai_gi.app.scans import ScanCase
 from monai_gi.app.slides import SlideCase, read_slide
 from monai_gi.app.truth import read_scan_truth
 from monai_gi.dicom.series import find_objects
-from monai_gi.errors import DataError, DataErrors
+from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES, POLYP_NAMES, TISSUE_NAMES
 from monai_gi.pictures import DEFAULT_MAX_PIXELS, picture_header
 from monai_gi.readers.dicom import is_localizer
@@ -26,6 +27,7 @@ _ZIP_START = b"PK\x03\x04"
 _FRAME_PIXELS = 4_000_000
 _NAME = "scan"
 _SCANNED = (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide")
+_OWN_PLACE = r"(?:/(?:input|truth|results)_[0-9a-f]{8})?(?:/archive_\d+)?"  # in the folder of a session
 KINDS = ("slices", "frames", "slides")
 CLASSES = {"slices": ORGAN_NAMES, "frames": POLYP_NAMES, "slides": TISSUE_NAMES}
 
@@ -59,11 +61,13 @@ class Upload:
         case: the one that was chosen.
         choices: all that could have been, in words.
         chosen: number of the case among them.
+        notes: what the user should know, in sentences.
     """
 
     case: Case
     choices: tuple[str, ...] = ()
     chosen: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def unpack(files: Sequence[Path], folder: Path, max_bytes: int) -> None:
@@ -72,15 +76,16 @@ def unpack(files: Sequence[Path], folder: Path, max_bytes: int) -> None:
     Args:
         files: in the folder.
         folder: gets a folder for each archive, which is removed.
-        max_bytes: of the upload; unpacked, eight times as many are accepted.
+        max_bytes: that all of them may unpack to.
 
     Raises:
         DataError: an archive is damaged, hostile or too large.
     """
-    limits = Limits(total_bytes=UNPACKED_TIMES * max_bytes)
     for number, file in enumerate(files):
         if is_zip(file):
-            unpack_safely(file, folder / f"archive_{number}", limits)
+            place = folder / f"archive_{number}"
+            unpack_safely(file, place, Limits(total_bytes=max_bytes))
+            max_bytes -= sum(path.stat().st_size for path in place.rglob("*"))
             file.unlink()
 
 
@@ -234,12 +239,11 @@ def sentence(error: DataError, folder: Path) -> str:
     Returns:
         The first fault, and how many more there are.
     """
-    first, *others = error.problems if isinstance(error, DataErrors) else (error,)
-    text = " ".join(str(first).split()).replace("--allow-gaps", "the box below the image")
-    for place in ("input", "truth"):
-        text = text.replace(f"{folder}/{place}/", "").replace(f"{folder}/{place}", "upload")
+    first, *others = error.problems
+    text = " ".join(str(first).split()).replace("--allow-gaps", "the box below the examples")
+    own = re.compile(rf"{re.escape(str(folder))}{_OWN_PLACE}(/(?=[^/\s:]))?")
     more = f" ({len(others)} more like this.)" if others else ""
-    return text.replace(str(folder), "upload") + more
+    return own.sub(lambda found: "" if found[1] else "upload", text) + more
 
 
 __all__ = [
