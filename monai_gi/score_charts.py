@@ -170,6 +170,7 @@ def _boxes(judged: Judged, shown: Shown) -> Chart:
             [row[shown.name] for row in judged.rows_of(thing)],
             judged.number(shown.name, thing)["mean"],
             judged.number(shown.name, thing)["interval_95"],
+            (0, 0) if shown.is_share else judged.distances(thing),
         )
         for thing in judged.things
     ]

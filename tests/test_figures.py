@@ -88,12 +88,22 @@ def test_boxes_show_values_mean_and_interval():
     assert axes.get_ylim() == (-0.03, 1.03)
 
 
-def test_few_values_get_no_box_and_infinite_ones_are_counted():
-    few = [1.0] * (LEAST_FOR_BOX - 2) + [5.0, float("inf")]
+def test_few_values_get_no_box():
+    few = [1.0] * (LEAST_FOR_BOX - 2) + [5.0]
     axes = painted(box_chart("h", "HD95", [Group("stomach", RED, few)], is_share=False))
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["stomach\n+ 1 infinite"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["stomach"]
     assert len(axes.lines) == 1, "dots alone"
     assert axes.get_ylim() == pytest.approx((0, 5.4))
+
+
+def test_infinite_distances_of_judged_scans_are_counted_below_their_box():
+    """By case there are means of finite ones only; three stomachs of eight scans are missed and one is invented."""
+    judged = judged_of(draw_scans(8, shift=2), bootstrap=20)
+    distances = next(chart for chart in box_charts(judged) if chart.name == "hd95_mm_mean_of_finite")
+    labels = [label.get_text() for label in painted(distances).get_xticklabels()]
+    assert labels == ["large\nbowel", "small\nbowel", "stomach\n4 of 4 ∞"]
+    assert distances.text.endswith("stomach -; infinite: stomach 4 of 4.")
+    assert not any("∞" in label.get_text() for label in painted(box_charts(judged)[0]).get_xticklabels())
 
 
 def test_an_axis_of_nothing_still_stands():

@@ -1,6 +1,7 @@
 """Scores in memory and scores read from files are the same rows; slides come in the form of the others."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -143,3 +144,23 @@ def test_frames_of_one_sequence_have_no_interval():
     mask = np.ones((1, 4, 5), bool)
     judged = judged_of([score_frame("f", "s", mask, mask, classes=("polyp",))], bootstrap=20)
     assert judged.number("dice_class_frames", "polyp")["interval_95"] is None
+
+
+@pytest.mark.parametrize("draw", [draw_scans, draw_frames])
+def test_measures_are_means_of_their_values(draw):
+    judged = judged_of(draw(8), bootstrap=20)
+    for shown in MEASURES[judged.kind]:
+        for thing in judged.things:
+            numbers = [value.number for value in judged.values_of(shown, thing)]
+            finite = [number for number in numbers if math.isfinite(number)]
+            assert judged.number(shown.name, thing)["mean"] == pytest.approx(np.mean(finite))
+            assert judged.number(shown.name, thing)["count"] == len(finite)
+
+
+def test_infinite_distances_are_counted_of_those_with_a_mask(tmp_path):
+    judged = judged_of(draw_scans(8, shift=2), bootstrap=20)
+    # three of eight scans have a stomach that is missed, another has one invented; both bowels are found in all
+    assert [judged.distances(thing) for thing in judged.things] == [(0, 8), (0, 8), (4, 4)]
+    assert judged.distances() == (4, 20)
+    write_evaluation(tmp_path, scores=draw_slides())
+    assert read_judged(tmp_path).distances() == (0, 0)

@@ -1,5 +1,6 @@
 """The report of several runs: one table, differences on the same cases with their words, warnings, anchors apart."""
 
+import json
 import re
 
 import pytest
@@ -60,9 +61,9 @@ def test_all_runs_stand_in_one_table(text):
 def test_differences_are_each_against_the_first_with_their_words(text):
     words = Page(text).text
     # moved by a row more, of six in the bowels and of four in the stomach, which two of six cases lack
-    assert "pretrained minus good 6 cases in both." in words
-    assert re.search(r"3D Dice large bowel worse 0\.917 0\.750 -0\.167 \[-0\.167, -0\.167\] 6 0 of 6 0", words)
-    assert "few minus good 4 cases in both; left out: 2 only in good, 0 only in few." in words
+    assert "pretrained minus good 12 scans of 6 cases in both." in words
+    assert re.search(r"3D Dice large bowel worse 0\.917 0\.750 -0\.167 \[-0\.167, -0\.167\] 6 0 of 6 0 0", words)
+    assert "few minus good 8 scans of 4 cases in both; left out: 4 only in good, 0 only in few." in words
     assert re.search(r"3D Dice large bowel too few cases to tell 0\.917 0\.583 -0\.333", words)
     assert "pretrained minus few" not in words
 
@@ -89,6 +90,38 @@ def test_tolerances_that_differ_are_warned_of(runs, tmp_path):
     assert "different tolerances" not in compare(tmp_path, runs[0], runs[1])
 
 
+def judged_on(folder, data):
+    """Note the judged data, as the evaluation does."""
+    (folder / "evaluation" / "settings.json").write_text(json.dumps({"data": {"validation": {"sha256": data}}}))
+    return folder
+
+
+def test_other_judged_data_is_warned_of(tmp_path):
+    runs = [write_run(tmp_path / name, scores=draw_scans(4)) for name in ("one", "two")]
+    assert "judged on different data" not in compare(tmp_path, *runs), "nothing is known"
+    assert "judged on different data" not in compare(tmp_path, judged_on(runs[0], "beef"), judged_on(runs[1], "beef"))
+    assert "judged on different data (their hashes differ)" in compare(tmp_path, runs[0], judged_on(runs[1], "f00d"))
+
+
+def test_another_truth_of_the_same_scans_is_warned_of(tmp_path):
+    runs = [write_run(tmp_path / name, scores=draw_scans(4, shift)) for shift, name in enumerate(("one", "two"))]
+    assert "against different truths" not in compare(tmp_path, *runs)
+    slices = runs[1] / "evaluation" / "slices.csv"
+    head, first, rest = slices.read_text().split("\n", 2)
+    changed = dict(zip(head.split(","), first.split(","), strict=True)) | {"truth_px": "7"}
+    slices.write_text("\n".join((head, ",".join(changed.values()), rest)))
+    assert "against different truths" in compare(tmp_path, *runs)
+
+
+def test_scans_that_one_run_alone_missed_are_counted_and_it_is_not_called_better(tmp_path):
+    runs = [write_run(tmp_path / f"r{shift}", scores=draw_scans(12, shift)) for shift in (1, 2)]
+    words = Page(compare(tmp_path, *runs)).text
+    assert "better in r1 failed alone r2 failed alone" in words
+    # of twelve scans four have a stomach, which the second run never finds; one it invents
+    assert re.search(r"HD95, mm stomach no shared case – – – 0 0 of 0 0 5", words)
+    assert "no run is called better that has some" in words
+
+
 def test_runs_of_one_name_are_told_apart(tmp_path):
     runs = [write_run(tmp_path / name / "segformer", scores=draw_scans(2)) for name in ("a", "b")]
     assert re.findall(r"<h2>(.*?)</h2>", compare(tmp_path, *runs))[-2:] == ["a/segformer", "b/segformer"]
@@ -102,7 +135,7 @@ def test_runs_without_a_shared_case_are_not_compared(tmp_path):
         write_run(tmp_path / "two", scores=draw_scans(4)[2:]),
     )
     words = Page(compare(tmp_path, one, other)).text
-    assert "0 cases in both; left out: 1 only in one, 1 only in two. Nothing can be compared." in words
+    assert "0 scans of 0 cases in both; left out: 2 only in one, 2 only in two. Nothing can be compared." in words
 
 
 def test_nothing_judged_is_said(tmp_path):
@@ -116,7 +149,7 @@ def test_nothing_judged_is_said(tmp_path):
 def test_frames_are_compared_by_sequence(tmp_path):
     runs = [write_run(tmp_path / f"r{shift}", scores=draw_frames(20, shift)) for shift in (0, 2)]
     words = Page(compare(tmp_path, *runs)).text
-    assert "3 sequences in both." in words
+    assert "20 frames of 3 sequences in both." in words
     assert "Contest" not in words
     assert re.search(r"Dice polyp too few cases to tell", words)
 
@@ -136,12 +169,14 @@ def test_a_comparison_of_bundles_ends_with_a_report_of_those_that_were_judged(tm
 
     monkeypatch.setattr("monai_gi.bundle_comparison.comparison.write_report", write)
     runner = Runner({"worse": 0.2, "better": 0.7}, fails={("failing", "training"): "no memory"})
-    text = compare_bundles(request_for(tmp_path, "worse failing better"), runner)
+    text = compare_bundles(request_for(tmp_path, "worse failing better"), runner).text
     assert asked == [["better", "worse"]], "the best first: the others are compared with it"
     assert "table.csv, cost.png, report.html and a folder a bundle" in text
 
 
 def test_a_comparison_whose_scores_can_not_be_reported_says_why(tmp_path):
-    text = compare_bundles(request_for(tmp_path, "one"), Runner({"one": 0.5}))  # leaves a summary without its tables
+    text = compare_bundles(
+        request_for(tmp_path, "one"), Runner({"one": 0.5})
+    ).text  # leaves a summary without its tables
     assert "No report.html: " in text
     assert not (tmp_path / "out" / "report.html").exists()

@@ -6,6 +6,7 @@ Slides come in the same form, a row a slide and class, so that whatever shows sc
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,24 +33,44 @@ class Shown(NamedTuple):
         name: column of the rows by group, key of the summary.
         title: in words, with its unit.
         is_share: 0 to 1, larger is better; otherwise a distance, smaller is better.
+        column: of the rows by unit or whole that it is the mean of; its name where that is empty.
+        by_unit: whether these are units; otherwise wholes.
+        truth: column that must be above 0 for a row to count; empty where every row does.
     """
 
     name: str
     title: str
     is_share: bool = True
+    column: str = ""
+    by_unit: bool = False
+    truth: str = ""
+
+
+class Value(NamedTuple):
+    """One number that a measure is the mean of.
+
+    Attributes:
+        id: of the scan, frame or slide; with the slice's where there is one a slice.
+        group: case, sequence or group.
+        number: NaN where there is none, infinite where one of two masks is empty.
+    """
+
+    id: str
+    group: str
+    number: float
 
 
 MEASURES: dict[Kind, tuple[Shown, ...]] = {
     SCANS: (
-        Shown("dice_3d_organ_scans", "3D Dice"),
+        Shown("dice_3d_organ_scans", "3D Dice", column="dice_3d_empty_left_out", truth="truth_ml"),
         Shown("surface_dice", "surface Dice"),
-        Shown("hd95_mm_mean_of_finite", "HD95, mm", is_share=False),
-        Shown("dice_organ_slices", "Dice of slices"),
+        Shown("hd95_mm_mean_of_finite", "HD95, mm", is_share=False, column="hd95_mm"),
+        Shown("dice_organ_slices", "Dice of slices", column="dice_empty_left_out", by_unit=True, truth="truth_px"),
     ),
     FRAMES: (
-        Shown("dice_class_frames", "Dice"),
-        Shown("iou_class_frames", "IoU"),
-        Shown("hd95_px_mean_of_finite", "HD95, px", is_share=False),
+        Shown("dice_class_frames", "Dice", column="dice_empty_left_out", truth="truth_px"),
+        Shown("iou_class_frames", "IoU", column="iou_empty_left_out", truth="truth_px"),
+        Shown("hd95_px_mean_of_finite", "HD95, px", is_share=False, column="hd95_px"),
         Shown("surface_dice", "outline Dice"),
     ),
     SLIDES: (Shown("dice", "Dice"), Shown("iou", "IoU")),
@@ -109,6 +130,38 @@ class Judged:
         """
         return [row for row in (self.groups if rows is None else rows) if row[self.kind.thing] == thing]
 
+    def values_of(self, shown: Shown, thing: str) -> list[Value]:
+        """What a measure is the mean of, with what its mean leaves out: numbers that do not exist or are infinite.
+
+        Args:
+            shown: one of MEASURES.
+            thing: organ or class.
+
+        Returns:
+            A value a scan, slice, frame or slide.
+        """
+        rows = self.rows_of(thing, self.units if shown.by_unit else self.wholes)
+        return [
+            Value(f"{row.get('scan', '')}/{row['id']}", str(row[self.kind.group]), row[shown.column or shown.name])
+            for row in rows
+            if not shown.truth or row[shown.truth] > 0
+        ]
+
+    def distances(self, thing: str | None = None) -> tuple[int, int]:
+        """Count distances between masks of which at least one holds something.
+
+        Args:
+            thing: organ or class; None for all of them.
+
+        Returns:
+            How many are infinite, as one mask is empty, and how many there are; of slides 0 and 0.
+        """
+        name = f"hd95_{self.kind.length}"
+        things = self.things if thing is None else [thing]
+        rows = [row for one in things for row in self.rows_of(one, self.wholes)]
+        known = [row[name] for row in rows if not math.isnan(row.get(name, math.nan))]
+        return sum(map(math.isinf, known)), len(known)
+
 
 def judged_of(scans: Sequence[ScanScores], *, seed: int = 0, bootstrap: int = 2000) -> Judged:
     """Lay out scores that are in memory.
@@ -147,9 +200,17 @@ def read_judged(folder: str | Path) -> Judged:
         raise DataError(folder / SUMMARY, f"lacks {error} for what its tables hold. {_REPAIR}") from error
 
 
-def joined_rows(judged: Judged) -> list[Row]:
-    """The rows by case that join the organs: contest scores; none for anything but the contest's organs."""
-    return [row for row in judged.groups if row[judged.kind.thing] == JOINED]
+def joined_rows(judged: Judged, rows: Iterable[Row] | None = None) -> list[Row]:
+    """The rows that join the organs: contest scores; none for anything but the contest's organs.
+
+    Args:
+        judged: scores.
+        rows: of its `wholes`; those by case where None.
+
+    Returns:
+        A row a case or scan.
+    """
+    return judged.rows_of(JOINED, rows)
 
 
 def _read_scans(folder: Path, summary: Mapping[str, Any]) -> Judged:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_gi.metrics.bootstrap import CaseBootstrap, CaseRatio
+from monai_gi.metrics.bootstrap import CaseBootstrap, CaseRatio, interval_rule, mean_of_ratios
 from monai_gi.metrics.overlap import EMPTY_RULE_TEXTS
 
 NAMES = ("dice", "iou")
@@ -76,7 +76,7 @@ def slide_summary(
     return {
         "slides": summary["slides"],
         "groups": len(draws.cases),
-        "interval": f"95 % percentile bootstrap over groups, {bootstrap} draws, seed {seed}",
+        "interval": interval_rule("group", bootstrap, seed),
         "classes": {name: {key: _number([own[key]], draws) for key in NAMES} for name, own in ratios.items()},
         "mean_of_classes": {key: _number([ratios[name][key] for name in classes[1:]], draws) for key in NAMES},
         "confusion": summary["confusion"],
@@ -91,12 +91,7 @@ def _ratio(rows: Sequence[Mapping[str, Any]], name: str, key: str, draws: CaseBo
 
 
 def _number(ratios: Sequence[CaseRatio], draws: CaseBootstrap) -> dict[str, Any]:
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        means = np.stack([ratio(weights) for ratio in ratios])
-        known = ~np.isnan(means)
-        sums, counts = np.where(known, means, 0.0).sum(axis=0), known.sum(axis=0)
-        return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-
+    statistic = mean_of_ratios(ratios)
     contributing = int(np.count_nonzero(sum(ratio.counts for ratio in ratios)))
     interval = draws.interval(statistic, contributing=contributing)
     mean = float(statistic(np.ones((1, len(draws.cases))))[0])

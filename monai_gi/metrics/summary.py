@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from monai_gi.metrics.bootstrap import CaseBootstrap, CaseRatio
+from monai_gi.metrics.bootstrap import CaseBootstrap, CaseRatio, interval_rule, mean_of_ratios
 from monai_gi.metrics.contest import VARIANT_RULES, combine
 from monai_gi.metrics.kinds import Kind
 from monai_gi.metrics.macro_f1 import MACRO_F1_RULE, macro_f1
@@ -37,7 +37,7 @@ def summarise(scans: Sequence[ScanScores], *, seed: int = 0, bootstrap: int = 20
     return {
         **_counts(scans, draws),
         f"tolerance_{kind.length}": scans[0].tolerance_mm,
-        "interval": f"95 % percentile bootstrap over {kind.group}s, {bootstrap} draws, seed {seed}",
+        "interval": interval_rule(kind.group, bootstrap, seed),
         kind.things: {
             name: {
                 **{key: _number([ratios[key][c]], measure, draws, kind) for key, measure in table.items()},
@@ -109,13 +109,10 @@ def _case_ratio(values: Sequence[np.ndarray], scans: Sequence[ScanScores], draws
 def _number(ratios: Sequence[CaseRatio], measure: Measure, draws: CaseBootstrap, kind: Kind) -> dict[str, Any]:
     """Give the mean of one class, or the plain mean of the classes' means where several ratios are given."""
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        return _mean_rows(np.stack([ratio(weights) for ratio in ratios]))
-
     contributing = int(np.count_nonzero(sum(ratio.counts for ratio in ratios)))
     count = int(sum(ratio.counts.sum() for ratio in ratios))
     rule = measure.rule if len(ratios) == 1 else f"plain mean of the {kind.things}' means, each: {measure.rule}"
-    body = _with_interval("mean", statistic, draws, contributing)
+    body = _with_interval("mean", mean_of_ratios(ratios), draws, contributing)
     return {**body, "count": count, "unit": measure.unit, f"{kind.group}s": contributing, "rule": rule}
 
 
@@ -164,15 +161,6 @@ def _with_interval(
         "interval_95": None if interval.low is None else [interval.low, interval.high],
         **({"interval_note": interval.note} if interval.note else {}),
     }
-
-
-def _mean_rows(rows: np.ndarray) -> np.ndarray:
-    """Give the mean over the first axis of what is not NaN; NaN where everything is."""
-    known = ~np.isnan(rows)
-    counts = known.sum(axis=0)
-    return np.divide(
-        np.where(known, rows, 0.0).sum(axis=0), counts, out=np.full(counts.shape, np.nan), where=counts > 0
-    )
 
 
 def _or_none(number: float) -> float | None:

@@ -26,7 +26,12 @@ JOINED = "all"
 
 
 def write_scores(
-    scans: Sequence[ScanScores], folder: str | Path, *, seed: int = 0, bootstrap: int = 2000
+    scans: Sequence[ScanScores],
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    bootstrap: int = 2000,
+    state_dict_sha256: str = "",
 ) -> dict[str, Any]:
     """Write slices.csv, scans.csv, cases.csv and summary.json into a folder, and give the summary.
 
@@ -37,12 +42,14 @@ def write_scores(
         folder: made where it is missing; files of these names in it are replaced.
         seed: of the bootstrap over cases.
         bootstrap: number of its draws.
+        state_dict_sha256: of the weights that were judged, see `monai_gi.network_digest`; "" where they are unknown.
 
     Returns:
         What stands in summary.json.
     """
     scans = sorted_scans(scans)
-    summary = summarise(scans, seed=seed, bootstrap=bootstrap)
+    judged = {"state_dict_sha256": state_dict_sha256} if state_dict_sha256 else {}
+    summary = {**judged, **summarise(scans, seed=seed, bootstrap=bootstrap)}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in _tables(scans).items():

@@ -38,9 +38,11 @@ class Group(NamedTuple):
     Attributes:
         name: below it.
         rgb: its colour.
-        values: one a case; NaN is left out, infinite ones are counted beside the name.
+        values: one a case; what is not finite is left out.
         mean: drawn as a diamond; None draws none.
         interval: of the mean, drawn as a bar; None draws none.
+        infinite: (how many, of how many) distances are infinite, which the values leave out; written below the name
+            where there are any.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Group(NamedTuple):
     values: Sequence[float]
     mean: float | None = None
     interval: Sequence[float] | None = None
+    infinite: tuple[int, int] = (0, 0)
 
 
 class Estimate(NamedTuple):
@@ -79,7 +82,9 @@ def box_chart(name: str, title: str, groups: Sequence[Group], *, is_share: bool,
     Returns:
         The chart.
     """
-    text = f"{title} over {over}, mean: {rate_text({word(group.name): group.mean for group in groups})}."
+    infinite = [f"{word(g.name)} {g.infinite[0]} of {g.infinite[1]}" for g in groups if g.infinite[0]]
+    told = f"; infinite: {', '.join(infinite)}" if infinite else ""
+    text = f"{title} over {over}, mean: {rate_text({word(group.name): group.mean for group in groups})}{told}."
     return Chart(name, title, text, partial(_paint_boxes, groups=groups, is_share=is_share))
 
 
@@ -129,8 +134,9 @@ def _paint_boxes(axes: "Axes", groups: Sequence[Group], *, is_share: bool) -> No
     labels = []
     for place, group in enumerate(groups):
         values = np.array([value for value in group.values if np.isfinite(value)])
-        color, infinite = web_color(group.rgb), sum(np.isinf(value) for value in group.values)
-        labels.append(_label(group.name) + (f"\n+ {infinite} infinite" if infinite else ""))
+        color = web_color(group.rgb)
+        infinite, known = group.infinite
+        labels.append(_label(group.name) + (f"\n{infinite} of {known} {_INFINITE}" if infinite else ""))
         if values.size >= LEAST_FOR_BOX:
             _paint_box(axes, values, place, color)
         spread = (np.arange(values.size) * _GOLDEN % 1 - 0.5) * 0.3

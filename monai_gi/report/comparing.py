@@ -4,16 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monai_gi.metrics.judged import MEASURES
+from monai_gi.metrics.judged import MEASURES, Judged
+from monai_gi.metrics.kinds import SLIDES, Kind
 from monai_gi.plots.figures import Chart
 from monai_gi.plots.figures_scores import Estimate, estimate_chart
-from monai_gi.report.facts import data_hashes, weights_of
+from monai_gi.report.facts import data_hashes, judged_hash, weights_of
+from monai_gi.report.numbers import DASH, interval_text, measure_text, share_text
 from monai_gi.report.page import Cell, Section, bullets, charts, escape, folded, paragraph, table
-from monai_gi.report.pairs import LEAST_CASES, Difference, paired_differences, shared_cases
+from monai_gi.report.pairs import LEAST_CASES, Difference, Shared, paired_differences, shared
 from monai_gi.report.reading import Run
-from monai_gi.report.sections import share_text
 
-_DASH = "–"
 _LOOKS = {"better": "good", "worse": "bad"}
 
 
@@ -50,10 +50,10 @@ def _overview(runs: Sequence[Run]) -> str:
 def _row(run: Run, measures: int, *, has_contest: bool) -> list[str | Cell]:
     row: list[str | Cell] = [Cell(run.name, "strong"), weights_of(run)]
     if run.judged is None:
-        return [*row, Cell("not judged", "bad"), *[_DASH] * (measures + has_contest)]
+        return [*row, Cell("not judged", "bad"), *[DASH] * (measures + has_contest)]
     judged = run.judged
     row.append(str(judged.summary[f"{judged.kind.group}s"]))
-    row += [share_text(judged.number(m.name), 3 if m.is_share else 1) for m in MEASURES[judged.kind]]
+    row += [measure_text(judged, measure) for measure in MEASURES[judged.kind]]
     contest: Mapping = judged.summary.get("contest_score", {}).get("mle_bench", {})
     return [*row, *([share_text(contest, 3)] if has_contest else [])]
 
@@ -86,6 +86,13 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
         found.append(
             "The runs were trained on different data (their hashes differ): differences are not the networks' alone."
         )
+    if len({judged_hash(run) for run in runs} - {""}) > 1:
+        found.append(
+            "The runs were judged on different data (their hashes differ): compare no numbers of this table, but the"
+            " differences on what both judged."
+        )
+    if _other_truths([run.judged for run in runs if run.judged]):
+        found.append("The same scans were judged against different truths: nothing here tells the networks apart.")
     tolerances = {
         value for run in runs if run.judged for key, value in run.judged.summary.items() if key.startswith("tolerance_")
     }
@@ -97,13 +104,25 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
     return found
 
 
+def _other_truths(judged: Sequence[Judged]) -> bool:
+    """Whether a slice or frame has more or fewer true pixels in one run than in another; of slides nothing is known."""
+    sizes: dict[tuple, set[float]] = {}
+    for one in judged if judged and judged[0].kind is not SLIDES else ():
+        for row in one.units:
+            sizes.setdefault((row.get("scan"), row["id"], row[one.kind.thing]), set()).add(row["truth_px"])
+    return any(len(own) > 1 for own in sizes.values())
+
+
 def _differences(runs: Sequence[Run]) -> str:
     first, *others = runs
+    kind = next(run.judged.kind for run in runs if run.judged)
     parts = [
         paragraph(
-            f"Each run minus {first.name}, case by case; the interval is a bootstrap over cases. An interval that holds"
-            f" 0 leaves open which is better; with fewer than {LEAST_CASES} cases nothing is claimed. Many intervals"
-            " are shown: one in twenty misses 0 by chance."
+            f"Each run minus {first.name}, on the {kind.whole}s that both judged: means over all of them, as in the"
+            f" table above. The interval is a bootstrap over {kind.group}s. One that holds 0 leaves open which is"
+            f" better; with fewer than {LEAST_CASES} {kind.group}s nothing is claimed. Many intervals are shown: of"
+            f" runs that are equally good about one in twenty misses 0 by chance, with less than ten {kind.group}s"
+            " about one in fifteen."
         )
     ]
     parts += [f"<h3>{escape(f'{other.name} minus {first.name}')}</h3>\n{_pair(first, other)}" for other in others]
@@ -113,41 +132,45 @@ def _differences(runs: Sequence[Run]) -> str:
 def _pair(first: Run, other: Run) -> str:
     if first.judged is None or other.judged is None:
         return ""
-    kind = first.judged.kind
-    shared, only_first, only_other = shared_cases(first.judged, other.judged)
-    told = f"{shared} {kind.group}s in both"
-    told += (
-        f"; left out: {only_first} only in {first.name}, {only_other} only in {other.name}."
-        if only_first or only_other
-        else "."
-    )
-    if not shared:
+    both = shared(first.judged, other.judged)
+    told = _shared_text(both, first.judged.kind, first.name, other.name)
+    if not both.wholes:
         return paragraph(f"{told} Nothing can be compared.")
     found = paired_differences(first.judged, other.judged)
     whole = [one for one in found if not one.thing or len(first.judged.things) == 1]
-    head = [
-        "measure",
-        kind.thing,
-        "in words",
-        first.name,
-        other.name,
-        "difference [95 %]",
-        f"{kind.group}s",
-        "better in",
-        "one only",
-    ]
     rest = [one for one in found if one not in whole]
     return (
         paragraph(told)
         + charts(_pair_charts(found, first.name, other.name))
-        + table(head, [_difference_row(one) for one in whole], texts=3)
-        + (folded(f"By {kind.thing}", table(head, [_difference_row(one) for one in rest], texts=3)) if rest else "")
-        + paragraph(
-            f"HD95 is smaller where better. “One only”: {kind.group}s for which only one of the two runs has a finite"
-            " number, which are left out.",
-            "note",
-        )
+        + _difference_table(whole, first, other)
+        + (folded(f"By {first.judged.kind.thing}", _difference_table(rest, first, other)) if rest else "")
+        + paragraph(_failed_text(first.judged.kind), "note")
     )
+
+
+def _shared_text(both: Shared, kind: Kind, first: str, other: str) -> str:
+    groups = f" of {both.groups} {kind.group}s" if kind.group != kind.whole else ""
+    told = f"{both.wholes} {kind.whole}s{groups} in both"
+    if not (both.only_first or both.only_second):
+        return f"{told}."
+    return f"{told}; left out: {both.only_first} only in {first}, {both.only_second} only in {other}."
+
+
+def _failed_text(kind: Kind) -> str:
+    distances = "" if kind is SLIDES else "HD95 is smaller where better. "
+    return (
+        f"{distances}“Failed alone”: pairs of {kind.whole} and {kind.thing} without two numbers to compare, since that"
+        f" run alone missed or invented the {kind.thing}. They are left out of the means, and no run is called better"
+        " that has some."
+    )
+
+
+def _difference_table(found: Sequence[Difference], first: Run, other: Run) -> str:
+    kind = next(run.judged.kind for run in (first, other) if run.judged)
+    words = ["measure", kind.thing, "in words"]
+    numbers = [first.name, other.name, "difference [95 %]", f"{kind.group}s", "better in"]
+    failed = [f"{run.name} failed alone" for run in (first, other)]
+    return table([*words, *numbers, *failed], [_difference_row(one) for one in found], texts=len(words))
 
 
 def _pair_charts(found: Sequence[Difference], first: str, other: str) -> list[Chart]:
@@ -190,19 +213,10 @@ def _name(one: Difference, *, titled: bool) -> str:
 
 def _difference_row(one: Difference) -> list[str | Cell]:
     digits = 3 if one.shown.is_share else 1
-    if not one.cases:
-        numbers = [_DASH, _DASH, _DASH]
-    else:
-        interval = "" if one.interval is None else f" [{one.interval[0]:+.{digits}f}, {one.interval[1]:+.{digits}f}]"
-        numbers = [f"{one.first:.{digits}f}", f"{one.second:.{digits}f}", f"{one.mean:+.{digits}f}{interval}"]
+    numbers = [DASH, DASH, DASH]
+    if one.cases:
+        step = f"{one.mean:+.{digits}f}{interval_text(one.interval, digits, sign='+')}"
+        numbers = [f"{one.first:.{digits}f}", f"{one.second:.{digits}f}", step]
     thing = one.thing.replace("_", " ") or ("all" if one.shown.title.startswith("contest") else "mean")
-    verdict = Cell(one.verdict, _LOOKS.get(one.verdict, ""))
-    return [
-        one.shown.title,
-        thing,
-        verdict,
-        *numbers,
-        str(one.cases),
-        f"{one.better} of {one.cases}",
-        str(one.left_out),
-    ]
+    counts = [str(one.cases), f"{one.better} of {one.cases}", *map(str, one.failed)]
+    return [one.shown.title, thing, Cell(one.verdict, _LOOKS.get(one.verdict, "")), *numbers, *counts]

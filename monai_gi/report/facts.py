@@ -9,7 +9,7 @@ from monai_gi.report.reading import Run
 from monai_gi.score_charts import best_epoch
 
 _HASH_LETTERS = 12
-_MUCH_WORSE = 0.15
+_MUCH_WORSE = 0.05
 _UNKNOWN = "not known"
 
 
@@ -80,6 +80,11 @@ def data_hashes(run: Run) -> tuple[str, ...]:
     return tuple(str(data.get("sha256", "")) for data in run.settings.get("data", {}).values())
 
 
+def judged_hash(run: Run) -> str:
+    """Hash of the data that the run was judged on; empty where it is not known."""
+    return str(run.judging.get("data", {}).get("validation", {}).get("sha256", ""))
+
+
 def _training(run: Run) -> str:
     settings, network = run.settings.get("settings", {}), run.settings.get("network") or {}
     if not settings:
@@ -112,8 +117,7 @@ def _judging(run: Run) -> str:
 
 def _about_data(run: Run) -> list[str]:
     kept = run.settings.get("data", {}).get("validation", {}).get("sha256")
-    judged = run.judging.get("data", {}).get("validation", {}).get("sha256")
-    if kept is None or judged is None or kept == judged:
+    if kept is None or judged_hash(run) in ("", kept):
         return []
     return [
         "Judged on other data than the training kept aside (their hashes differ). If cases of the training are among"
@@ -143,10 +147,21 @@ def _about_training(run: Run) -> list[str]:
     best = best_epoch(run.curves)
     if validation and len(validation) > 1 and best == max(validation):
         found.append("The best epoch is the last one: a longer training may do better.")
-    if train and validation and train[max(train)] - validation[max(validation)] > _MUCH_WORSE:
-        gap = f"{train[max(train)]:.2f} in training, {validation[max(validation)]:.2f} in validation"
-        found.append(f"The last epoch's mean Dice is {gap}: the network learns its cases by heart.")
-    return found
+    return [*found, *_by_heart(train, validation, best)]
+
+
+def _by_heart(train: Mapping[int, float], validation: Mapping[int, float], best: int | None) -> list[str]:
+    """From the course of each curve since the best epoch: their difference tells nothing, as crops are another task."""
+    if best is None or best not in train or best not in validation:
+        return []
+    (rose, gained), (fell, lost) = ((curve[best], curve[max(curve)]) for curve in (train, validation))
+    if gained <= rose or fell - lost <= _MUCH_WORSE:
+        return []
+    return [
+        f"Since the best epoch ({best}) the mean Dice fell from {fell:.2f} to {lost:.2f} in validation and rose from"
+        f" {rose:.2f} to {gained:.2f} in training: the network learns its cases by heart. The best epoch's weights are"
+        " kept."
+    ]
 
 
 def _network(network: Mapping[str, Any]) -> str:

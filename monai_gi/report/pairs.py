@@ -1,23 +1,26 @@
-"""Two runs against each other on the same cases: the difference of each case, and its mean with an interval over cases.
+"""Two runs against each other on the same scans (frames, slides): the difference of their means, with an interval.
 
-A difference is the second run minus the first. Cases that only one run has a number for are left out and counted.
+A difference is the second run minus the first. Values are paired scan by scan, slice by slice; means pool the pairs as
+the summary of one run pools its scans, so that of scans that both runs judged in full they are its numbers.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from monai_gi.metrics import CaseBootstrap, CaseRatio
-from monai_gi.metrics.judged import MEASURES, Judged, Shown, joined_rows
+from monai_gi.metrics.bootstrap import CaseBootstrap, CaseRatio, mean_of_ratios
+from monai_gi.metrics.contest import combine
+from monai_gi.metrics.judged import MEASURES, Judged, Shown, Value, joined_rows
 
 LEAST_CASES = 6
 """With fewer, not even differences that all point one way tell a 5 % chance apart (sign test: 2 / 2**5 = 0.06)."""
 
 CONTEST = Shown("contest_mle_bench", "contest score, mle_bench")
+LEFT_OUT = "open: not all compared"
 
-Values = Mapping[str, float]
+Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 class Difference(NamedTuple):
@@ -26,13 +29,14 @@ class Difference(NamedTuple):
     Attributes:
         shown: the measure.
         thing: organ or class; empty for the mean of all.
-        first: mean of the first run over the cases that count.
+        first: mean of the first run over what both have a number for.
         second: the same of the second run.
-        mean: of the differences; NaN where no case counts.
+        mean: the difference; NaN where there is nothing to compare.
         interval: 95 %, over cases; None where fewer than two count.
         cases: that count.
         better: of these, where the second run is better.
-        left_out: cases that only one of the two has a finite number for.
+        failed: pairs that are left out since the first, or the second, run alone failed there: what one of them missed
+            or invented has no finite distance, and what one of them invented no Dice in the other.
     """
 
     shown: Shown
@@ -43,11 +47,11 @@ class Difference(NamedTuple):
     interval: tuple[float, float] | None
     cases: int
     better: int
-    left_out: int
+    failed: tuple[int, int]
 
     @property
     def verdict(self) -> str:
-        """In words what the interval tells."""
+        """In words what the interval tells; nothing for a run whose failures are left out."""
         if not self.cases:
             return "no shared case"
         if self.cases < LEAST_CASES or self.interval is None:
@@ -55,11 +59,38 @@ class Difference(NamedTuple):
         low, high = self.interval
         if low <= 0 <= high:
             return "open"
-        return "better" if (low > 0) == self.shown.is_share else "worse"
+        is_better = (low > 0) == self.shown.is_share
+        if self.failed[1 if is_better else 0]:
+            return LEFT_OUT
+        return "better" if is_better else "worse"
+
+
+class Shared(NamedTuple):
+    """What two runs judged.
+
+    Attributes:
+        wholes: scans (frames, slides) in both.
+        groups: cases of these.
+        only_first: scans that the first run alone judged.
+        only_second: those of the second.
+    """
+
+    wholes: int
+    groups: int
+    only_first: int
+    only_second: int
+
+
+class _Pairs(NamedTuple):
+    """Values of two runs by unit: (N, 2), with N groups; and how many pairs are left out, by who failed."""
+
+    groups: list[str]
+    values: np.ndarray
+    failed: tuple[int, int]
 
 
 def paired_differences(first: Judged, second: Judged, *, seed: int = 0, bootstrap: int = 2000) -> list[Difference]:
-    """Compare two runs on the cases that both judged.
+    """Compare two runs on what both judged.
 
     Args:
         first: scores of the first run.
@@ -75,61 +106,87 @@ def paired_differences(first: Judged, second: Judged, *, seed: int = 0, bootstra
     found: list[Difference] = []
     draws = {"seed": seed, "bootstrap": bootstrap}
     for shown in MEASURES[first.kind]:
-        pairs = {thing: (_values(first, shown, thing), _values(second, shown, thing)) for thing in things}
-        rows = {thing: _joint(*pair) for thing, pair in pairs.items()}
+        pairs = {thing: _pairs(first.values_of(shown, thing), second.values_of(shown, thing)) for thing in things}
         if len(things) > 1:
-            found.append(_difference(shown, "", _mean_of(rows), _left_out(pairs.values()), **draws))
-        for thing, pair in pairs.items():
-            found.append(_difference(shown, thing, rows[thing], _left_out([pair]), **draws))
-    contest = [{row["id"]: row[CONTEST.name] for row in joined_rows(judged)} for judged in (first, second)]
-    if all(contest):
-        found.append(_difference(CONTEST, "", _joint(*contest), _left_out([contest]), **draws))
+            found.append(_difference(shown, "", list(pairs.values()), **draws))
+        found += [_difference(shown, thing, [own], **draws) for thing, own in pairs.items()]
+    if joined_rows(first) and joined_rows(second):
+        found.append(_contest_difference(first, second, **draws))
     return found
 
 
-def shared_cases(first: Judged, second: Judged) -> tuple[int, int, int]:
-    """Count cases: in both, only in the first, only in the second."""
-    one, other = ({row["id"] for row in judged.groups} for judged in (first, second))
-    return len(one & other), len(one - other), len(other - one)
+def shared(first: Judged, second: Judged) -> Shared:
+    """Count what both runs judged, and what one of them did not."""
+    one, other = ({row["id"]: row[judged.kind.group] for row in judged.wholes} for judged in (first, second))
+    both = one.keys() & other.keys()
+    groups = {one[name] for name in both}
+    return Shared(len(both), len(groups), len(one) - len(both), len(other) - len(both))
 
 
-def _values(judged: Judged, shown: Shown, thing: str) -> dict[str, float]:
-    return {row["id"]: row[shown.name] for row in judged.rows_of(thing)}
+def _pairs(one: Sequence[Value], other: Sequence[Value]) -> _Pairs:
+    """Pair by id; what has no finite number in one of the runs is left out, and the run that failed is noted."""
+    groups, kept, failed = [], [], [0, 0]
+    theirs = {value.id: value.number for value in other}
+    for identity, group, number in one:
+        if identity not in theirs:
+            continue
+        pair = (number, theirs[identity])
+        if all(map(math.isfinite, pair)):
+            groups.append(group)
+            kept.append(pair)
+        elif _badness(pair[0]) != _badness(pair[1]):
+            failed[0 if _badness(pair[0]) > _badness(pair[1]) else 1] += 1
+    return _Pairs(groups, np.array(kept, dtype=np.float64).reshape(-1, 2), (failed[0], failed[1]))
 
 
-def _joint(one: Values, other: Values) -> dict[str, tuple[float, float]]:
-    both = [case for case in one if case in other]
-    return {case: (one[case], other[case]) for case in both if math.isfinite(one[case]) and math.isfinite(other[case])}
+def _badness(number: float) -> int:
+    """None is right where both masks are empty; a number beside none is of something invented; infinite is worst."""
+    return 0 if math.isnan(number) else 2 if math.isinf(number) else 1
 
 
-def _left_out(pairs: Iterable[Sequence[Values]]) -> int:
-    """Cases that were judged twice and have a number in one run only, of any class."""
-    found = set()
-    for one, other in pairs:
-        found |= {case for case in one if case in other and math.isfinite(one[case]) != math.isfinite(other[case])}
-    return len(found)
+def _difference(shown: Shown, thing: str, parts: Sequence[_Pairs], *, seed: int, bootstrap: int) -> Difference:
+    first, second = (sum(part.failed[side] for part in parts) for side in (0, 1))
+    groups = [group for part in parts for group in part.groups]
+    if not groups:
+        return Difference(shown, thing, math.nan, math.nan, math.nan, None, 0, 0, (first, second))
+    draws = CaseBootstrap(groups, replicates=bootstrap, seed=seed)
+    one, other = (mean_of_ratios([_ratio(p.values[:, side], p.groups, draws) for p in parts]) for side in (0, 1))
+    return _measured(shown, thing, one, other, draws)._replace(failed=(first, second))
 
 
-def _mean_of(rows: Mapping[str, Mapping[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:
-    """By case the mean of the classes that both runs have a number for."""
-    cases = dict.fromkeys(case for own in rows.values() for case in own)
-    means = {case: np.mean([own[case] for own in rows.values() if case in own], axis=0) for case in cases}
-    return {case: (float(one), float(other)) for case, (one, other) in means.items()}
+def _contest_difference(first: Judged, second: Judged, *, seed: int, bootstrap: int) -> Difference:
+    """Each run by the contest's own rule for empty slices, on the scans that both judged."""
+    judged_twice = {row["id"] for row in second.wholes}
+    cases = {row["id"]: row[first.kind.group] for row in first.wholes if row["id"] in judged_twice}
+    if not cases:
+        return Difference(CONTEST, "", math.nan, math.nan, math.nan, None, 0, 0, (0, 0))
+    draws = CaseBootstrap(list(cases.values()), replicates=bootstrap, seed=seed)
+    return _measured(CONTEST, "", _contest(first, cases, draws), _contest(second, cases, draws), draws)
 
 
-def _difference(
-    shown: Shown, thing: str, pairs: Mapping[str, tuple[float, float]], left_out: int, *, seed: int, bootstrap: int
-) -> Difference:
-    if not pairs:
-        return Difference(shown, thing, math.nan, math.nan, math.nan, None, 0, 0, left_out)
-    values = np.array(list(pairs.values()))
-    steps = values[:, 1] - values[:, 0]
-    draws = CaseBootstrap(list(pairs), replicates=bootstrap, seed=seed)
-    indices = np.array([draws.cases.index(case) for case in pairs], dtype=np.int64)
-    interval = draws.interval(CaseRatio(steps, indices, len(pairs)), contributing=len(pairs))
-    better = int(np.count_nonzero(steps > 0 if shown.is_share else steps < 0))
-    first, second = values.mean(axis=0)
+def _contest(judged: Judged, cases: Mapping[str, str], draws: CaseBootstrap) -> Statistic:
+    slices = [(row["scan"], row["dice_empty_left_out"]) for row in judged.units]
+    scans = [(row["id"], row["unit_cube_hausdorff"]) for row in joined_rows(judged, judged.wholes)]
+    shares = [[(number, cases[scan]) for scan, number in own if scan in cases] for own in (slices, scans)]
+    dice, hausdorff = (_ratio([number for number, _ in own], [case for _, case in own], draws) for own in shares)
+    return lambda weights: combine(dice(weights), hausdorff(weights))
+
+
+def _measured(shown: Shown, thing: str, one: Statistic, other: Statistic, draws: CaseBootstrap) -> Difference:
+    """Both runs over all cases, the difference in each of them, and its interval."""
+
+    def step(weights: np.ndarray) -> np.ndarray:
+        return other(weights) - one(weights)
+
+    everyone, each = np.ones((1, len(draws.cases))), step(np.eye(len(draws.cases)))
+    first, second = float(one(everyone)[0]), float(other(everyone)[0])
+    cases = int(np.isfinite(each).sum())
+    interval = draws.interval(step, contributing=cases)
     bounds = None if interval.low is None or interval.high is None else (interval.low, interval.high)
-    return Difference(
-        shown, thing, float(first), float(second), float(steps.mean()), bounds, len(pairs), better, left_out
-    )
+    better = int(np.count_nonzero(each > 0 if shown.is_share else each < 0))
+    return Difference(shown, thing, first, second, second - first, bounds, cases, better, (0, 0))
+
+
+def _ratio(values: Sequence[float] | np.ndarray, groups: Sequence[str], draws: CaseBootstrap) -> CaseRatio:
+    indices = np.array([draws.cases.index(group) for group in groups], dtype=np.int64)
+    return CaseRatio(np.asarray(values, dtype=np.float64), indices, len(draws.cases))

@@ -1,14 +1,14 @@
 """The parts of the page about one run, from what is read in seconds to what is looked up."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from monai_gi.metrics.judged import MEASURES, Judged
-from monai_gi.metrics.kinds import SLIDES
+from monai_gi.metrics.judged import MEASURES, Judged, Shown
+from monai_gi.metrics.kinds import SLIDES, Kind
 from monai_gi.metrics.overlap import EMPTY_RULE_TEXTS, EMPTY_RULES
 from monai_gi.report.facts import sentence, training_facts, warnings_of
 from monai_gi.report.failures import LOW_DICE, Failure, count_scored, find_failures, find_weakest
+from monai_gi.report.numbers import DASH, infinite_text, measure_text, number_text, share_text
 from monai_gi.report.page import (
     Cell,
     Section,
@@ -34,7 +34,6 @@ from monai_gi.score_charts import (
 )
 
 MOST_FAILURES = 12
-_DASH = "–"
 
 
 def sections_of(run: Run, anchor: str = "") -> list[Section]:
@@ -65,25 +64,6 @@ def sections_of(run: Run, anchor: str = "") -> list[Section]:
     return [section for section in made if section.body]
 
 
-def share_text(number: Mapping[str, Any], digits: int = 2) -> str:
-    """Write a mean with its interval.
-
-    Args:
-        number: with `mean` or `score`, and `interval_95`.
-        digits: after the point.
-
-    Returns:
-        As `0.88 [0.85, 0.90]`; a dash where there is none.
-    """
-    value = number.get("mean", number.get("score"))
-    return _DASH if value is None else f"{value:.{digits}f}{interval_text(number.get('interval_95'), digits)}"
-
-
-def interval_text(interval: Sequence[float] | None, digits: int) -> str:
-    """Write an interval, with a blank before it; nothing for None."""
-    return "" if interval is None else f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-
-
 def _with_scores(make: Callable[[Judged], str]) -> Callable[[Run], str]:
     return lambda run: "" if run.judged is None else make(run.judged)
 
@@ -94,19 +74,18 @@ def _brief(run: Run) -> str:
 
 
 def _tiles(judged: Judged) -> list[tuple[str, str, str]]:
-    shown = [
-        _tile(judged, measure.name, measure.title, 2 if measure.is_share else 1)
-        for measure in MEASURES[judged.kind][:3]
-    ]
+    shown = [_tile(judged, measure) for measure in MEASURES[judged.kind][:3]]
     contest = judged.summary.get("contest_score", {}).get("mle_bench")
     if contest:
         shown.append(_tile_of("contest score", contest, 2, "mle_bench"))
     return shown
 
 
-def _tile(judged: Judged, name: str, title: str, digits: int) -> tuple[str, str, str]:
-    things = judged.kind.things if len(judged.things) > 1 else judged.things[0].replace("_", " ")
-    return _tile_of(title, judged.number(name), digits, f"mean of {things}" if len(judged.things) > 1 else things)
+def _tile(judged: Judged, shown: Shown) -> tuple[str, str, str]:
+    things = f"mean of {judged.kind.things}" if len(judged.things) > 1 else judged.things[0].replace("_", " ")
+    title, number, below = _tile_of(shown.title, judged.number(shown.name), 2 if shown.is_share else 1, things)
+    infinite = "" if shown.is_share else infinite_text(judged)
+    return title, number, f"{below}; {infinite}: missed or invented" if infinite else below
 
 
 def _tile_of(title: str, number: Mapping[str, Any], digits: int, below: str) -> tuple[str, str, str]:
@@ -137,8 +116,8 @@ def _failure_table(failures: Sequence[Failure], judged: Judged) -> str:
             one.thing.replace("_", " "),
             Cell(one.what, "bad" if one.what.startswith(("missed", "invented", "low")) else ""),
             *([one.look_at] if kind.has_volume else []),
-            _number(one.dice, 2),
-            *([] if kind is SLIDES else [_number(one.distance, 1)]),
+            number_text(one.dice, 2),
+            *([] if kind is SLIDES else [number_text(one.distance, 1)]),
         ]
         for one in failures
     ]
@@ -160,8 +139,9 @@ def _scores(judged: Judged) -> str:
     kind, shown = judged.kind, MEASURES[judged.kind]
     group = f"{kind.group}s"
     text = (
-        f"Dots: {group}. Box: median and quartiles, from five {group} on. Diamond: mean, bar: its interval"
-        f" ({judged.summary['interval']})."
+        f"Dots: {group}, each the mean of its {kind.whole}s. Box: median and quartiles, from five {group} on. Diamond:"
+        f" the mean over all {_counted_ones(kind)}, each of which counts the same; bar: its interval"
+        f" ({judged.summary['interval']}). It is the mean of the table and of every other number here."
     )
     head = [kind.thing, *(measure.title for measure in shown)]
     rows = [[thing.replace("_", " "), *_row(judged, thing)] for thing in judged.things]
@@ -173,8 +153,12 @@ def _scores(judged: Judged) -> str:
     )
 
 
+def _counted_ones(kind: Kind) -> str:
+    return f"{kind.whole}s (of slices: over all slices)" if kind.has_volume else f"{kind.whole}s"
+
+
 def _row(judged: Judged, thing: str | None) -> list[str]:
-    return [share_text(judged.number(m.name, thing), 3 if m.is_share else 1) for m in MEASURES[judged.kind]]
+    return [measure_text(judged, measure, thing) for measure in MEASURES[judged.kind]]
 
 
 def _distances(judged: Judged) -> str:
@@ -193,7 +177,8 @@ def _empty(judged: Judged) -> str:
     head = [thing, f"Dice, {unit}s with it", *(f"all {unit}s, {rule.replace('_', ' ')}" for rule in EMPTY_RULES)]
     names = [f"dice_{thing}_{unit}s", *(f"dice_all_{unit}s_{rule}" for rule in EMPTY_RULES)]
     rows = [
-        [name.replace("_", " "), *(_number(judged.of(name)[key]["mean"], 3) for key in names)] for name in judged.things
+        [name.replace("_", " "), *(number_text(judged.of(name)[key]["mean"], 3) for key in names)]
+        for name in judged.things
     ]
     counts = [empty_counts(judged, name) for name in judged.things]
     share = sum(one["without"] for one in counts) / max(1, sum(one["with"] + one["without"] for one in counts))
@@ -217,12 +202,12 @@ def _contest(judged: Judged) -> str:
     if not scores:
         return ""
     rows = [
-        [name, share_text(score, 3), _number(score["dice"], 3), _number(score["hausdorff"], 3)]
+        [name, share_text(score, 3), number_text(score["dice"], 3), number_text(score["hausdorff"], 3)]
         for name, score in scores.items()
     ]
     if "pooled_macro_f1" in judged.summary:
         rows.append(
-            ["pooled macro F1 (counts background)", share_text(judged.summary["pooled_macro_f1"], 3), _DASH, _DASH]
+            ["pooled macro F1 (counts background)", share_text(judged.summary["pooled_macro_f1"], 3), DASH, DASH]
         )
     told = "The contest's scorer was never published; its re-implementations differ, so compare like with like."
     return paragraph(told) + charts(contest_charts(judged), table(["variant", "score", "Dice", "Hausdorff"], rows))
@@ -263,9 +248,3 @@ def _rules(judged: Judged) -> str:
         rules |= {rule.replace("_", " "): text for rule, text in EMPTY_RULE_TEXTS.items()}
     rules["intervals"] = judged.summary["interval"]
     return folded("The rules in words", facts(rules))
-
-
-def _number(value: float | None, digits: int) -> str:
-    if value is None or math.isnan(value):
-        return _DASH
-    return "∞" if math.isinf(value) else f"{value:.{digits}f}"

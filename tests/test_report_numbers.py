@@ -1,0 +1,73 @@
+"""Numbers that a reader could take for better than they are: what is infinite, and what is learnt by heart."""
+
+import pytest
+
+from monai_gi.report import write_report
+from monai_gi.report.facts import warnings_of
+from monai_gi.report.reading import Run
+from tests.drawn_runs import draw_frames, draw_scans, write_evaluation
+from tests.read_pages import Page
+
+
+@pytest.fixture(autouse=True)
+def plain_charts(monkeypatch):
+    """Charts have tests of their own and take most of the time."""
+    monkeypatch.setattr("monai_gi.report.page.as_svg", lambda chart: "<svg/>")
+
+
+def words_of(folder, scores):
+    write_evaluation(folder / "judged", scores=scores)
+    return Page(write_report([folder / "judged"], folder / "report.html").read_text()).text
+
+
+def test_tile_and_table_say_how_many_distances_are_infinite(tmp_path):
+    words = words_of(tmp_path, draw_scans(8, shift=2))
+    # of 20 pairs of scan and organ with a mask three stomachs are missed and one is invented
+    assert "; 4 of 20 ∞: missed or invented" in words
+    head, _, rows = words.partition("organ 3D Dice surface Dice HD95, mm Dice of slices ")
+    assert head
+    stomach, whole = (rows[rows.index(name) :] for name in ("stomach", "mean of organs"))
+    assert stomach.startswith("stomach 0.000 [0.000, 0.000] 0.000 [0.000, 0.000] –, 4 of 4 ∞ ")
+    assert ", 4 of 20 ∞ " in whole[:100]
+    assert "∞" not in rows[: rows.index("stomach")]
+
+
+def test_frames_tell_their_infinite_distances_too(tmp_path):
+    # every fifth frame of 12 has no polyp; frame 5 gets one
+    assert "; 1 of 10 ∞: missed or invented" in words_of(tmp_path, draw_frames(12))
+
+
+def test_without_infinite_distances_nothing_is_said_of_them(tmp_path):
+    words = words_of(tmp_path, draw_scans(8, shift=0))
+    assert "missed or invented:" not in words
+    assert " of 20 ∞" not in words
+
+
+def run_with(train, validation, best):
+    sides = {"train": train, "validation": validation}
+    curves = {side: {"dice/mean": dict(enumerate(own, start=1))} for side, own in sides.items()}
+    curves["validation"]["best/epoch"] = {len(validation): best}
+    return Run("run", curves=curves)
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "said"),
+    [
+        ([0.6, 0.8, 0.9, 0.97], [0.5, 0.7, 0.66, 0.61], True),
+        ([0.6, 0.95, 0.95, 0.97], [0.3, 0.5, 0.49, 0.5], False),  # far apart, but they go on side by side
+        ([0.6, 0.8, 0.9, 0.7], [0.5, 0.7, 0.6, 0.6], False),  # both fall
+    ],
+)
+def test_learning_by_heart_is_told_from_the_course_of_the_curves_and_not_from_their_difference(train, validation, said):
+    warnings = " ".join(warnings_of(run_with(train, validation, best=2)))
+    assert ("by heart" in warnings) == said
+    if said:
+        assert (
+            "best epoch (2) the mean Dice fell from 0.70 to 0.61 in validation and rose from 0.80 to 0.97" in warnings
+        )
+
+
+def test_every_mean_of_the_page_is_named(tmp_path):
+    words = words_of(tmp_path, draw_scans(8, shift=1))
+    assert "Dots: cases, each the mean of its scans." in words
+    assert "Diamond: the mean over all scans (of slices: over all slices), each of which counts the same" in words
