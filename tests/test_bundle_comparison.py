@@ -4,17 +4,15 @@ import csv
 import datetime
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from monai_gi.bundle_comparison import compare_bundles, parse_budget
+from monai_gi.bundle_comparison import compare_bundles, parse_budget, parse_bundles
 from monai_gi.bundle_comparison.comparison import end_of_all
 from monai_gi.bundle_comparison.steps import steps_of
-from monai_gi.errors import DataError, DataErrors
-from tests.drawn_comparison import Runner, request_for, write_bundle
+from tests.drawn_comparison import Runner, request_for, words
 
 
 def table(tmp_path):
@@ -22,9 +20,15 @@ def table(tmp_path):
         return {row["bundle"]: row for row in csv.DictReader(file)}
 
 
-def words(step):
-    """The settings on a step's command line."""
-    return dict(word.removeprefix("--").split("=", 1) for word in step.command if word.startswith("--"))
+def compared(request, runner):
+    """What is printed."""
+    return compare_bundles(request, runner).text
+
+
+def forget_row(folder):
+    """As a comparison leaves a bundle that was stopped or failed."""
+    record = json.loads((folder / "comparison.json").read_text())
+    (folder / "comparison.json").write_text(json.dumps({"asked": record["asked"]}))
 
 
 def test_each_number_stands_in_its_column(tmp_path):
@@ -48,6 +52,7 @@ def test_each_number_stands_in_its_column(tmp_path):
         "hd95_mm_stomach": "12",
         "hd95_mm_mean": "",
         "hd95_infinite": "3",
+        "macro_f1": "0.9",
         "scans": "3",
         "cases": "2",
         "parameters": "2500000",
@@ -70,11 +75,13 @@ def test_each_number_stands_in_its_column(tmp_path):
 
 
 def test_the_table_that_is_read_puts_the_best_first(tmp_path):
-    text = compare_bundles(request_for(tmp_path, "a bb ccc"), Runner({"a": 0.5, "bb": 0.8, "ccc": 0.6}))
+    text = compared(request_for(tmp_path, "a bb ccc"), Runner({"a": 0.5, "bb": 0.8, "ccc": 0.6}))
     assert text.startswith((tmp_path / "out" / "table.md").read_text())
     lines = [line for line in text.splitlines() if line.startswith(("| a ", "| bb ", "| ccc "))]
     assert [line.split()[1] for line in lines[:3]] == ["bb", "ccc", "a"]
-    numbers = "0.800 [0.750, 0.850] | 0.800 | 0.810 | 0.820 | 10.0 | 11.0 | 12.0 | 2.50 | 5 | 0.02 | 1.50 | 7250 | 2"
+    numbers = (
+        "0.800 [0.750, 0.850] | 0.800 | 0.810 | 0.820 | 10.0 | 11.0 | 12.0 | 1.000 | 2.50 | 5 | 0.02 | 1.50 | 7250 | 2"
+    )
     assert lines[0] == f"| bb | {numbers} | random | done |"
     assert lines[3] == "| bb | 0.800 | 0.801 | 0.802 | 0.803 |"
     assert "2 epochs of training each" in text
@@ -87,27 +94,27 @@ def test_memory_of_the_graphics_card_is_shown_where_there_is_one(tmp_path):
         def cost(self):
             return {**super().cost(), "peak_gpu_bytes": 4_240_000_000}
 
-    text = compare_bundles(request_for(tmp_path, "unet"), Card({"unet": 0.7}))
+    text = compared(request_for(tmp_path, "unet"), Card({"unet": 0.7}))
     assert "| 4.24 | 7250 |" in text
 
 
 def test_pretrained_weights_are_named(tmp_path):
     runner = Runner({"unet": 0.7})
     runner.weights = "nvidia/mit-b0"
-    assert "weights began as: unet: nvidia/mit-b0" in compare_bundles(request_for(tmp_path, "unet"), runner)
+    assert "weights began as: unet: nvidia/mit-b0" in compared(request_for(tmp_path, "unet"), runner)
     assert table(tmp_path)["unet"]["weights"] == "pretrained"
 
 
 def test_weights_that_could_not_be_had_are_random_and_say_so(tmp_path):
     runner = Runner({"unet": 0.7})
     runner.weights = "random (nvidia/mit-b0 could not be had: offline)"
-    assert f"unet: {runner.weights}" in compare_bundles(request_for(tmp_path, "unet"), runner)
+    assert f"unet: {runner.weights}" in compared(request_for(tmp_path, "unet"), runner)
     assert table(tmp_path)["unet"]["weights"] == "random"
 
 
 def test_a_failing_network_is_a_row_with_its_reason_and_the_rest_goes_on(tmp_path):
     runner = Runner({"a": 0.5, "b": 0.9}, {("a", "training"): "out | of memory"})
-    text = compare_bundles(request_for(tmp_path, "a b"), runner)
+    text = compared(request_for(tmp_path, "a b"), runner)
     assert ("a", "evaluating") not in runner.ran
     assert ("b", "evaluating") in runner.ran
     rows = table(tmp_path)
@@ -118,10 +125,10 @@ def test_a_failing_network_is_a_row_with_its_reason_and_the_rest_goes_on(tmp_pat
     assert "tries again what failed" in text
 
 
-def test_scores_of_an_earlier_run_do_not_stand_in_a_failed_row(tmp_path):
+def test_scores_of_an_earlier_try_do_not_stand_in_a_failed_row(tmp_path):
     request = request_for(tmp_path, "a")
     compare_bundles(request, Runner({"a": 0.5}))
-    (tmp_path / "out" / "a" / "comparison.json").unlink()
+    forget_row(tmp_path / "out" / "a")
     compare_bundles(request, Runner({}, {("a", "training"): "x"}))
     assert table(tmp_path)["a"]["score"] == ""
 
@@ -131,13 +138,13 @@ def test_finished_bundles_are_not_done_again_and_failed_ones_are(tmp_path):
     compare_bundles(request, Runner({"a": 0.5, "c": 0.6}, {("b", "measuring"): "size 96"}))
     before = table(tmp_path)["a"]
     again = Runner({"b": 0.9})
-    text = compare_bundles(request, again)
+    text = compared(request, again)
     assert again.ran == [("b", "measuring"), ("b", "training"), ("b", "evaluating")]
     assert table(tmp_path)["a"] == before
     assert {row["status"] for row in table(tmp_path).values()} == {"done"}
     assert "tries again" not in text
     nothing = Runner({})
-    assert compare_bundles(request, nothing) == text
+    assert compared(request, nothing) == text
     assert nothing.ran == []
 
 
@@ -166,89 +173,12 @@ def test_a_bundle_may_be_added_later(tmp_path):
     assert list(table(tmp_path)) == ["b", "a"]
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"budget": "3epochs"}, r"budget was .*'epochs': 2.*is .*'epochs': 3}"),
-        ({"fold": 1}, "fold was 0, is 1"),
-        ({"folds": 4}, "folds was 5, is 4"),
-        ({"seed": 7}, "seed was 0, is 7"),
-        ({"device": "cpu"}, "device was auto, is cpu"),
-        ({"settings": ((None, "batch_size", "3"),)}, "settings was {}, is {'batch_size': '3'}"),
-    ],
-)
-def test_numbers_of_another_comparison_are_not_taken_over(tmp_path, change, said):
-    compare_bundles(request_for(tmp_path, "a"), Runner({"a": 0.5}))
-    with pytest.raises(DataError, match=f"holds another comparison: {said}. Ask as before, or choose another --output"):
-        compare_bundles(request_for(tmp_path, "a", **change), Runner({"a": 0.5}))
-
-
-def test_numbers_of_a_bundle_that_was_edited_since_are_not_taken_over(tmp_path):
-    request = request_for(tmp_path, "a")
-    compare_bundles(request, Runner({"a": 0.5}))
-    config = tmp_path / "bundles" / "a" / "train.json"
-    config.write_text(config.read_text().replace("0.1", "0.2"))
-    assert "holds another comparison: configs was" in str(refused(request))
-
-
-def test_a_damaged_record_is_named(tmp_path):
-    (tmp_path / "out" / "a").mkdir(parents=True)
-    (tmp_path / "out" / "a" / "comparison.json").write_text("{")
-    with pytest.raises(DataError, match=r"comparison\.json: is damaged; take this folder away"):
-        compare_bundles(request_for(tmp_path, "a"), Runner({}))
-
-
 def test_bundles_that_saw_other_slices_are_not_comparable(tmp_path):
     request = request_for(tmp_path, "a b")
     compare_bundles(request, Runner({"a": 0.5}, {("b", "training"): "x"}))
     other = Runner({"b": 0.6})
     other.data = "another hash"
-    assert "NOT COMPARABLE" in compare_bundles(request, other)
-
-
-def test_same_folds_seed_and_budget_on_every_command_line(tmp_path):
-    request = request_for(tmp_path, "a b", budget="90s", fold=2, folds=4, seed=9, device="cuda:1")
-    measuring, training, evaluating = steps_of(request, "a")
-    for step in (measuring, training, evaluating):
-        said = words(step)
-        assert (said["folds"], said["fold"], said["seed"], said["device"]) == ("4", "2", "9", "cuda:1")
-        assert (said["dataset_dir"], said["output_dir"]) == (str(tmp_path / "data"), str(tmp_path / "out" / "a"))
-    assert words(training)["max_minutes"] == "1.5"
-    assert words(training)["resume"] == "True"
-    assert words(training)["config_file"] == str(tmp_path / "bundles" / "a" / "train.json")
-    assert words(evaluating)["config_file"] == str(tmp_path / "bundles" / "a" / "evaluate.json")
-    assert str(tmp_path / "bundles" / "a" / "evaluate.json") in words(measuring)["config_file"]
-    assert training.command[1:5] == ["-m", "monai.bundle", "run", "training"]
-
-
-def test_epochs_are_epochs_validated_once(tmp_path):
-    said = words(steps_of(request_for(tmp_path, "a", budget="6epochs"), "a")[1])
-    assert (said["max_epochs"], said["val_interval"]) == ("6", "6")
-    assert "max_minutes" not in said
-
-
-def test_the_device_is_left_to_the_bundle(tmp_path):
-    assert all("device" not in words(step) for step in steps_of(request_for(tmp_path, "a"), "a"))
-
-
-def test_settings_go_where_they_are_known_and_one_for_a_bundle_wins(tmp_path):
-    settings = (
-        ("a", "network_def#width", "8"),
-        (None, "network_def::width", "6"),
-        (None, "learning_rate", "0.5"),
-        (None, "network_def#depth", "3"),
-        (None, "validate#inferer#x", "1"),
-        (None, "thresholds", "0.4"),
-    )
-    request = request_for(tmp_path, "a b", settings=settings)
-    measuring, training, evaluating = (words(step) for step in steps_of(request, "a"))
-    for said in (measuring, evaluating):
-        assert (said["network_def#width"], said["network_def#depth"]) == ("8", "3")
-        assert "learning_rate" not in said
-        assert (said["validate#inferer#x"], said["thresholds"]) == ("1", "0.4")
-    assert (training["learning_rate"], training["validate#inferer#x"]) == ("0.5", "1")
-    assert "thresholds" not in training
-    assert words(steps_of(request, "b")[1])["network_def#width"] == "6"
+    assert "NOT COMPARABLE" in compared(request, other)
 
 
 def test_the_plot_shows_those_with_a_score(tmp_path):
@@ -261,7 +191,7 @@ def test_the_plot_shows_those_with_a_score(tmp_path):
 def test_an_old_plot_does_not_outlive_its_scores(tmp_path):
     request = request_for(tmp_path, "a")
     compare_bundles(request, Runner({"a": 0.5}))
-    (tmp_path / "out" / "a" / "comparison.json").unlink()
+    forget_row(tmp_path / "out" / "a")
     compare_bundles(request, Runner({}, {("a", "measuring"): "x"}))
     assert not (tmp_path / "out" / "cost.png").exists()
 
@@ -277,7 +207,7 @@ def test_one_case_has_no_interval(tmp_path):
                 path.write_text(json.dumps(summary))
             return failed
 
-    assert "| a | 0.500 | 0.500 |" in compare_bundles(request_for(tmp_path, "a"), OneCase({"a": 0.5}))
+    assert "| a | 0.500 | 0.500 |" in compared(request_for(tmp_path, "a"), OneCase({"a": 0.5}))
 
 
 @pytest.mark.parametrize(
@@ -294,42 +224,6 @@ def test_what_is_no_budget_is_refused(text):
         parse_budget(text)
 
 
-def refused(request):
-    runner = Runner({})
-    with pytest.raises((DataError, ValueError)) as caught:
-        compare_bundles(request, runner)
-    assert runner.ran == []
-    return caught.value
-
-
-def test_no_bundle_and_one_twice_are_refused(tmp_path):
-    assert "bundles: none, wanted names of folders" in str(refused(request_for(tmp_path, "")))
-    assert "bundles: a more than once; each is trained once" in str(refused(request_for(tmp_path, "a b a")))
-
-
-def test_all_faults_are_told_before_anything_is_trained(tmp_path):
-    request = request_for(tmp_path, "segformer", settings=(("unet", "batch_size", "3"),))
-    write_bundle(tmp_path / "bundles" / "polyps", input="frames")
-    write_bundle(tmp_path / "bundles" / "broken")
-    (tmp_path / "bundles" / "broken" / "evaluate.json").write_text("{")
-    (tmp_path / "bundles" / "half").mkdir()
-    (tmp_path / "bundles" / "half" / "train.json").write_text("{}")
-    names = ("segformer", "segfromer", "qqq", "polyps", "broken", "half")
-    fault = refused(type(request)(**{**vars(request), "bundles": names, "dataset_dir": Path("absent")}))
-    assert isinstance(fault, DataErrors)
-    said = str(fault)
-    for part in (
-        "segfromer: no such bundle; did you mean segformer?",
-        "qqq: no such bundle; there are broken, half, polyps, segformer.",
-        "polyps: is a bundle for frames; only those for scans are compared",
-        "evaluate.json: not JSON",
-        "evaluate.json: no such file; a bundle is a folder with train.json and evaluate.json",
-        "--set unet:batch_size: unet is not compared here; there are segformer, ",
-        "absent: no such folder; give the data set's folder with --dataset_dir",
-    ):
-        assert part in said
-
-
 def test_the_end_is_a_time_of_day_or_a_date():
     noon = datetime.datetime(2026, 3, 1, 12, 0)
     assert end_of_all(1800, noon) == "all done at about 12:30"
@@ -337,31 +231,55 @@ def test_the_end_is_a_time_of_day_or_a_date():
     assert end_of_all(math.nan) == "the end is known after the first"
 
 
-def test_a_setting_that_no_config_knows_is_told_before_anything_is_trained(tmp_path):
-    request = request_for(tmp_path, "a b", settings=((None, "lerning_rate", "1"), ("b", "thresholds", "0.3")))
-    said = str(refused(request))
-    assert said.startswith("compare-bundles: 2 problems:")
-    assert "--set lerning_rate: a has no setting --lerning_rate. Did you mean --learning_rate?" in said
-    assert "--set lerning_rate: b has" in said
-
-
-@pytest.mark.parametrize("name", [".", "..", "a/", "../bundles/a", "/tmp"])
-def test_a_path_is_no_name_of_a_bundle_as_its_run_would_lie_elsewhere(tmp_path, name):
-    request = request_for(tmp_path, "a")
-    fault = refused(type(request)(**{**vars(request), "bundles": (name,)}))
-    assert str(fault) == f"--bundles {name}: is no name of a folder; wanted one in bundles/, such as segformer"
-
-
-def test_a_folder_without_bundles_and_an_output_that_is_a_file_are_told(tmp_path):
-    request = request_for(tmp_path, "a")
-    elsewhere = refused(type(request)(**{**vars(request), "source_dir": tmp_path / "elsewhere"}))
-    assert f"there is none in {tmp_path / 'elsewhere'}. Run this in the folder that holds them" in str(elsewhere)
-    (tmp_path / "out").write_text("")
-    assert "out is a file, wanted a folder for results" in str(refused(request))
-
-
 def test_one_failed_bundle_alone_names_no_table_of_scores_and_no_plot(tmp_path):
-    text = compare_bundles(request_for(tmp_path, "a"), Runner({}, {("a", "measuring"): "x"}))
+    text = compared(request_for(tmp_path, "a"), Runner({}, {("a", "measuring"): "x"}))
     assert text.startswith("# 1 bundle, ")
     assert "by variant" not in text
     assert "cost.png" not in text
+
+
+def test_one_bundle_stands_in_several_rows_with_settings_of_its_own(tmp_path):
+    request = request_for(tmp_path, "net wide=net", settings=(("wide", "network_def#width", "8"),))
+    runner = Runner({"net": 0.5, "wide": 0.7})
+    text = compared(request, runner)
+    assert list(table(tmp_path)) == ["wide", "net"]
+    assert {bundle for bundle, _ in runner.ran} == {"net", "wide"}
+    assert "- wide: bundle net, network_def#width=8" in text
+    assert "- net: " not in text
+    plain, wide = (words(steps_of(request, name)[1]) for name in ("net", "wide"))
+    assert plain["config_file"] == wide["config_file"] == str(tmp_path / "bundles" / "net" / "train.json")
+    assert [said["output_dir"] for said in (plain, wide)] == [str(tmp_path / "out" / name) for name in ("net", "wide")]
+    assert "network_def#width" not in plain
+    assert wide["network_def#width"] == "8"
+
+
+def test_names_of_rows_and_folders_of_bundles():
+    assert parse_bundles("segformer,,b4=segformer") == {"segformer": "segformer", "b4": "segformer"}
+
+
+@pytest.mark.parametrize(
+    ("fails", "ok", "said"),
+    [
+        ((), True, None),
+        (("a",), True, "1 of 2 failed: a"),
+        (("a", "b"), False, "2 of 2 failed: a, b"),
+    ],
+)
+def test_it_says_which_failed_and_is_not_well_where_all_did(tmp_path, fails, ok, said):
+    runner = Runner({"a": 0.5, "b": 0.6}, {(name, "training"): "x" for name in fails})
+    comparison = compare_bundles(request_for(tmp_path, "a b"), runner)
+    assert comparison.ok == ok
+    assert comparison.failed == fails
+    last = comparison.text.splitlines()[-1]
+    assert last == said if said else "of 2 failed" not in comparison.text
+
+
+def test_a_row_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path):
+    request = request_for(tmp_path, "a")
+    compare_bundles(request, Runner({"a": 0.5}))
+    path = tmp_path / "out" / "a" / "comparison.json"
+    record = json.loads(path.read_text())
+    del record["row"]["macro_f1"]
+    path.write_text(json.dumps(record))
+    compare_bundles(request, Runner({}))
+    assert table(tmp_path)["a"]["macro_f1"] == "0.7"

@@ -12,8 +12,9 @@ from torch import nn
 
 from monai_gi.bundle_comparison import ComparisonRequest, compare_bundles
 from monai_gi.bundle_comparison.network_cost import BATCH, count_flops, seconds_per_slice, write_network_cost
-from monai_gi.bundle_comparison.steps import Step, failure_reason, run_step
+from monai_gi.bundle_comparison.steps import Step, failure_reason, run_step, steps_of
 from monai_gi.networks import UNetPlusPlus
+from tests.drawn_comparison import request_for, words
 from tests.test_bundles import ROOT, SMALL, phantom  # noqa: F401
 
 
@@ -123,6 +124,51 @@ def test_what_a_network_costs_is_written(tmp_path):
     assert (cost["slice_shape"], cost["device"]) == ([3, 6, 10], "cpu")
 
 
+def test_same_folds_seed_and_budget_on_every_command_line(tmp_path):
+    request = request_for(tmp_path, "a b", budget="90s", fold=2, folds=4, seed=9, device="cuda:1")
+    measuring, training, evaluating = steps_of(request, "a")
+    for step in (measuring, training, evaluating):
+        said = words(step)
+        assert (said["folds"], said["fold"], said["seed"], said["device"]) == ("4", "2", "9", "cuda:1")
+        assert (said["dataset_dir"], said["output_dir"]) == (str(tmp_path / "data"), str(tmp_path / "out" / "a"))
+    assert words(training)["max_minutes"] == "1.5"
+    assert words(training)["resume"] == "True"
+    assert words(training)["config_file"] == str(tmp_path / "bundles" / "a" / "train.json")
+    assert words(evaluating)["config_file"] == str(tmp_path / "bundles" / "a" / "evaluate.json")
+    assert str(tmp_path / "bundles" / "a" / "evaluate.json") in words(measuring)["config_file"]
+    assert training.command[1:5] == ["-m", "monai.bundle", "run", "training"]
+
+
+def test_epochs_are_epochs_validated_once(tmp_path):
+    said = words(steps_of(request_for(tmp_path, "a", budget="6epochs"), "a")[1])
+    assert (said["max_epochs"], said["val_interval"]) == ("6", "6")
+    assert "max_minutes" not in said
+
+
+def test_the_device_is_left_to_the_bundle(tmp_path):
+    assert all("device" not in words(step) for step in steps_of(request_for(tmp_path, "a"), "a"))
+
+
+def test_settings_go_where_they_are_known_and_one_for_a_bundle_wins(tmp_path):
+    settings = (
+        ("a", "network_def#width", "8"),
+        (None, "network_def::width", "6"),
+        (None, "learning_rate", "0.5"),
+        (None, "network_def#depth", "3"),
+        (None, "validate#inferer#x", "1"),
+        (None, "thresholds", "0.4"),
+    )
+    request = request_for(tmp_path, "a b", settings=settings)
+    measuring, training, evaluating = (words(step) for step in steps_of(request, "a"))
+    for said in (measuring, evaluating):
+        assert (said["network_def#width"], said["network_def#depth"]) == ("8", "3")
+        assert "learning_rate" not in said
+        assert (said["validate#inferer#x"], said["thresholds"]) == ("1", "0.4")
+    assert (training["learning_rate"], training["validate#inferer#x"]) == ("0.5", "1")
+    assert "thresholds" not in training
+    assert words(steps_of(request, "b")[1])["network_def#width"] == "6"
+
+
 @pytest.mark.slow
 def test_a_small_network_and_one_that_can_not_be_built(phantom, tmp_path, monkeypatch):  # noqa: F811
     """By the clock, through MONAI's command line, in processes of their own."""
@@ -131,14 +177,14 @@ def test_a_small_network_and_one_that_can_not_be_built(phantom, tmp_path, monkey
     settings = [("basic_unet", "network_def#features", widths), ("unetpp", "network_def#features", "[8, 8]")]
     everywhere = {"roi_size": "[64, 96]", "batch_size": "4", "cache_dir": os.fspath(phantom.parent / "store")}
     request = ComparisonRequest(
-        bundles=("unetpp", "basic_unet"),
+        bundles={"unetpp": "unetpp", "basic_unet": "basic_unet"},
         dataset_dir=phantom,
         budget="1s",
         output=tmp_path,
         folds=3,
         settings=(*settings, *((None, key, value) for key, value in everywhere.items())),
     )
-    text = compare_bundles(request)
+    text = compare_bundles(request).text
     record, failed = (
         json.loads((tmp_path / name / "comparison.json").read_text()) for name in ("basic_unet", "unetpp")
     )

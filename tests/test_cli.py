@@ -144,17 +144,37 @@ def test_leaks_tells_by_its_exit_code(pairs, code, monkeypatch, capsys):
     assert capsys.readouterr().out == "the table\n"
 
 
-def test_every_option_of_compare_bundles_reaches_it(monkeypatch, capsys):
+def compare_bundles(monkeypatch, *words, ok=True):
+    """The exit code of a comparison that is not made, and what it would be asked."""
     seen = []
-    monkeypatch.setattr("monai_gi.bundle_comparison.compare_bundles", lambda request: seen.append(request) or "table")
+
+    def compare(request):
+        seen.append(request)
+        return types.SimpleNamespace(text="table", ok=ok)
+
+    monkeypatch.setattr("monai_gi.bundle_comparison.compare_bundles", compare)
+    return main(["compare-bundles", *words]), seen[0]
+
+
+def test_every_option_of_compare_bundles_reaches_it(monkeypatch, capsys):
     words = shlex.split("--dataset_dir d --budget 3epochs --output o --folds 4 --fold 1 --seed 2 --device cpu")
-    sets = ["--set", "batch_size=8", "--set", "unetpp:roi_size=[64, 96]"]
-    assert main(["compare-bundles", "--bundles", "unetpp,segformer", *words, *sets]) == 0
-    (request,) = seen
-    assert (request.bundles, request.dataset_dir, request.output) == (("unetpp", "segformer"), Path("d"), Path("o"))
+    sets = ["--set", "batch_size=8", "--set", "b4:roi_size=[64, 96]", "--set", "b4:network_def::variant=b4"]
+    code, request = compare_bundles(monkeypatch, "--bundles", "unetpp,b4=segformer", *words, *sets)
+    assert code == 0
+    bundles = {"unetpp": "unetpp", "b4": "segformer"}
+    assert (request.bundles, request.dataset_dir, request.output) == (bundles, Path("d"), Path("o"))
     assert (request.budget, request.folds, request.fold, request.seed, request.device) == ("3epochs", 4, 1, 2, "cpu")
-    assert request.settings == ((None, "batch_size", "8"), ("unetpp", "roi_size", "[64, 96]"))
+    settings = ((None, "batch_size", "8"), ("b4", "roi_size", "[64, 96]"), ("b4", "network_def::variant", "b4"))
+    assert request.settings == settings
     assert capsys.readouterr().out == "table\n"
+
+
+def test_a_comparison_in_which_all_failed_ends_with_1(monkeypatch):
+    words = shlex.split("--bundles unetpp --dataset_dir d --budget 3epochs --set network_def::variant=b4")
+    code, request = compare_bundles(monkeypatch, *words, ok=False)
+    assert code == 1
+    assert request.output == Path("runs/comparison")
+    assert request.settings == ((None, "network_def::variant", "b4"),)
 
 
 @pytest.mark.parametrize("text", ["batch_size", "=8", "segformer:=8"])

@@ -55,12 +55,23 @@ def add_compare_bundles(verbs: Verbs) -> None:
         verbs,
         "compare-bundles",
         "train and judge several bundles alike, and write one table",
-        "monai-gi compare-bundles --bundles basic_unet,segformer --dataset_dir data/phantom --budget 10m --output out",
+        "monai-gi compare-bundles --bundles basic_unet,segformer --dataset_dir data/phantom --budget 10m",
     )
-    verb.add_argument("--bundles", required=True, metavar="NAME,NAME", help="of the folder bundles/, between commas")
+    verb.add_argument(
+        "--bundles",
+        required=True,
+        metavar="NAME,NAME",
+        help="folders of bundles/, between commas; NAME=FOLDER is one more row of a bundle, for settings of its own",
+    )
     verb.add_argument("--dataset_dir", type=Path, required=True, metavar="DIR", help="the data of all of them")
     verb.add_argument("--budget", required=True, metavar="B", help="training of each: 90s, 10m, 2h, or 3epochs")
-    verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="gets the runs, the table and the plot")
+    verb.add_argument(
+        "--output",
+        type=Path,
+        default=Path("runs/comparison"),
+        metavar="DIR",
+        help="gets the runs, the table and the plot, default runs/comparison",
+    )
     verb.add_argument("--folds", type=int, default=5, metavar="N", help="default 5")
     verb.add_argument("--fold", type=int, default=0, metavar="K", help="the one to judge on, default 0")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
@@ -70,6 +81,6 @@ def add_compare_bundles(verbs: Verbs) -> None:
         action="append",
         type=bundle_setting,
         default=[],
-        metavar="[BUNDLE:]ID=VALUE",
-        help="a setting of the configs, for all bundles or for one; may be given again",
+        metavar="[NAME:]ID=VALUE",
+        help="a setting of the configs, for all rows or for one, as in b4:network_def#variant=b4; may be given again",
     )

@@ -1,6 +1,7 @@
 """Values on the command line that are more than a word or a number."""
 
 import argparse
+import re
 
 
 def organ_number(text: str) -> tuple[str | None, float]:
@@ -58,7 +59,7 @@ def positive(text: str) -> int:
 
 
 def bundle_setting(text: str) -> tuple[str | None, str, str]:
-    """`segformer:batch_size=8`, or `batch_size=8` for all bundles.
+    """`segformer:batch_size=8`, or `batch_size=8` for all bundles; `::` stands between the names of an id.
 
     Args:
         text: as on the command line.
@@ -70,7 +71,7 @@ def bundle_setting(text: str) -> tuple[str | None, str, str]:
         ArgumentTypeError: id or value are missing.
     """
     name, equals, value = text.partition("=")
-    bundle, _, key = name.rpartition(":")
+    *bundles, key = re.split("(?<!:):(?!:)", name, maxsplit=1)
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r}, wanted ID=VALUE such as batch_size=8, or segformer:batch_size=8")
-    return bundle or None, key, value
+    return (bundles[0] or None) if bundles else None, key, value

@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from monai_gi.atomic_file import write_whole
-from monai_gi.bundle_comparison.request import ComparisonRequest, check_request, parse_budget
+from monai_gi.atomic_file import part_of, write_whole
+from monai_gi.bundle_comparison.request import ComparisonRequest, check_request, parse_budget, raise_all
 from monai_gi.bundle_comparison.rows import DONE, Row, ranked, read_row
 from monai_gi.bundle_comparison.steps import Runner, run_step, steps_of
 from monai_gi.bundle_comparison.tables import COST_PNG, TABLE_CSV, write_tables
@@ -25,7 +25,21 @@ from monai_gi.report import REPORT_HTML, write_report
 RECORD = "comparison.json"
 
 
-def compare_bundles(request: ComparisonRequest, run: Runner = run_step) -> str:
+class Comparison(NamedTuple):
+    """What a comparison came to.
+
+    Attributes:
+        text: table.md, where the files are, and which bundles failed.
+        failed: names of the rows without scores.
+        ok: whether any has some.
+    """
+
+    text: str
+    failed: tuple[str, ...]
+    ok: bool
+
+
+def compare_bundles(request: ComparisonRequest, run: Runner = run_step) -> Comparison:
     """Train and judge each bundle for the same budget, folds and seed, and write one table.
 
     Each step is a process of its own; one that fails makes a row with its reason, and the next bundle's turn comes.
@@ -37,23 +51,28 @@ def compare_bundles(request: ComparisonRequest, run: Runner = run_step) -> str:
         run: how a step is run.
 
     Returns:
-        table.md, and where the files are.
+        What to print, and which bundles failed.
 
     Raises:
-        DataError: a bundle, setting or folder that can not be used, or an output folder of another comparison.
-        ValueError: no bundle, one twice, or a budget that is none.
+        DataError: a bundle, setting or folder that can not be used, or an output folder of another comparison or of
+            runs that no comparison made.
+        ValueError: no bundle, or a budget that is none.
     """
     check_request(request)
-    records = {name: _read_record(request, name) for name in request.bundles}
+    records = _read_records(request)
     rows: list[Row] = []
     text = ""
     with _Progress(request, sum("row" not in record for record in records.values())) as progress:
         for name in request.bundles:
-            rows.append(records[name].get("row") or _compare_one(request, name, run, progress))
+            done = records[name].get("row")
+            rows.append(_filled(done, request.output / name) if done else _compare_one(request, name, run, progress))
             text = write_tables(rows, request)
     no_report = _write_report(request, rows)
     names = [TABLE_CSV, *(name for name in (COST_PNG, REPORT_HTML) if (request.output / name).is_file())]
-    return f"{text}\n{request.output}: {', '.join(names)} and a folder a bundle with its logs{no_report}"
+    text += f"\n{request.output}: {', '.join(names)} and a folder a bundle with its logs{no_report}"
+    failed = tuple(row["bundle"] for row in rows if row["status"] != DONE)
+    text += f"\n{len(failed)} of {len(rows)} failed: {', '.join(failed)}" if failed else ""
+    return Comparison(text, failed, ok=len(failed) < len(rows))
 
 
 def _write_report(request: ComparisonRequest, rows: Sequence[Row]) -> str:
@@ -85,21 +104,45 @@ def _compare_one(request: ComparisonRequest, name: str, run: Runner, progress: "
     return row
 
 
-def _read_record(request: ComparisonRequest, name: str) -> Mapping[str, Any]:
-    """What an earlier run of this comparison left about a bundle."""
+def _filled(row: Row, folder: Path) -> Row:
+    """A row that may have been written before there were all of today's columns."""
+    return {**read_row(row["bundle"], folder, DONE), **row}
+
+
+def _read_records(request: ComparisonRequest) -> dict[str, Mapping[str, Any]]:
+    """What an earlier run of this comparison left about each bundle; all faults at once."""
+    faults: list[DataError] = []
+    records = {name: _read_record(request, name, faults) for name in request.bundles}
+    raise_all(faults)
+    return records
+
+
+def _read_record(request: ComparisonRequest, name: str, faults: list[DataError]) -> Mapping[str, Any]:
+    """One of them; empty, and a fault more, where something is wrong."""
     path = request.output / name / RECORD
     if not path.is_file():
+        faults += _other_files(path)
         return {}
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         there, asked = record["asked"], request.asked(name)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(path, "is damaged; take this folder away, or choose another --output") from error
+    except (ValueError, KeyError, TypeError):
+        faults.append(DataError(path, "is damaged; take this folder away, or choose another --output"))
+        return {}
     changed = [f"{key} was {there.get(key)}, is {asked[key]}" for key in asked if there.get(key) != asked[key]]
     if changed:
         repair = "Ask as before, or choose another --output"
-        raise DataError(request.output / name, f"holds another comparison: {'; '.join(changed)}. {repair}")
+        faults.append(DataError(path.parent, f"holds another comparison: {'; '.join(changed)}. {repair}"))
     return record
+
+
+def _other_files(record: Path) -> list[DataError]:
+    """Training would go on with what lies there, whatever its folds, and its scores would stand in the table."""
+    there = sorted(path.name for path in record.parent.glob("*") if path != part_of(record))
+    if not there:
+        return []
+    repair = "Choose another --output, or remove it"
+    return [DataError(record.parent, f"holds files that no comparison wrote, such as {there[0]}. {repair}")]
 
 
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:

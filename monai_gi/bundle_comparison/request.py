@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,12 +54,36 @@ def parse_budget(text: str) -> Budget:
     return Budget(number * _MINUTES[unit], None) if unit in _MINUTES else Budget(None, int(number))
 
 
+def parse_bundles(text: str) -> dict[str, str]:
+    """Read which bundles to compare: a folder's name, or a name of a row and the folder, between commas.
+
+    Args:
+        text: such as `segformer,segformer-b4=segformer`.
+
+    Returns:
+        The folder of each row by its name.
+
+    Raises:
+        ValueError: a name comes twice.
+
+    >>> parse_bundles("segformer,segformer-b4=segformer")
+    {'segformer': 'segformer', 'segformer-b4': 'segformer'}
+    """
+    rows = [(name, folder or name) for name, _, folder in (word.partition("=") for word in text.split(",") if word)]
+    names = [name for name, _ in rows]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        repair = f"a name of its own, as in {twice[0]}-2={dict(rows)[twice[0]]}, trains it again"
+        raise ValueError(f"bundles: {', '.join(twice)} more than once; {repair}")
+    return dict(rows)
+
+
 @dataclass(frozen=True)
 class ComparisonRequest:
     """One comparison.
 
     Attributes:
-        bundles: names of folders in `source_dir`.
+        bundles: folders in `source_dir` by the name of their row, as `parse_bundles` reads them.
         dataset_dir: the data of all of them.
         budget: as `parse_budget` reads it.
         output: gets a folder a bundle, the tables and the plot.
@@ -67,11 +91,11 @@ class ComparisonRequest:
         fold: the one to judge on; the others train.
         seed: of every run.
         device: "auto", or as torch names it.
-        settings: (bundle or None for all, id of the config, value as typed); a setting for one bundle wins.
+        settings: (row or None for all, id of the config, value as typed); a setting for one row wins.
         source_dir: the folder of the bundles.
     """
 
-    bundles: tuple[str, ...]
+    bundles: Mapping[str, str]
     dataset_dir: Path
     budget: str
     output: Path
@@ -82,8 +106,19 @@ class ComparisonRequest:
     settings: tuple[tuple[str | None, str, str], ...] = ()
     source_dir: Path = Path("bundles")
 
+    def folder_of(self, bundle: str) -> Path:
+        """The folder of a row's bundle.
+
+        Args:
+            bundle: name of the row.
+
+        Returns:
+            The folder.
+        """
+        return self.source_dir / self.bundles[bundle]
+
     def settings_of(self, bundle: str) -> dict[str, str]:
-        """The settings for one bundle.
+        """The settings for one row.
 
         Args:
             bundle: its name.
@@ -95,7 +130,7 @@ class ComparisonRequest:
         return {key.replace("::", "#"): value for name, key, value in ordered if name in (None, bundle)}
 
     def asked(self, bundle: str) -> dict[str, Any]:
-        """All that decides a bundle's numbers, so that finished ones are taken over only where they answer this.
+        """All that decides a row's numbers, so that finished ones are taken over only where they answer this.
 
         Args:
             bundle: its name.
@@ -111,7 +146,7 @@ class ComparisonRequest:
             "seed": self.seed,
             "device": self.device,
             "settings": self.settings_of(bundle),
-            "configs": {file: sha256_of(self.source_dir / bundle / file)[:16] for file in CONFIGS},
+            "configs": {file: sha256_of(self.folder_of(bundle) / file)[:16] for file in CONFIGS},
         }
 
 
@@ -124,14 +159,11 @@ def check_request(request: ComparisonRequest) -> None:
     Raises:
         DataError: names every bundle or setting that can not be used, a missing data set, or an output that can be
             no folder.
-        ValueError: no bundle, one twice, or a budget that is none.
+        ValueError: no bundle, or a budget that is none.
     """
     parse_budget(request.budget)
     if not request.bundles:
         raise ValueError("bundles: none, wanted names of folders such as basic_unet,segformer")
-    twice = sorted({name for name in request.bundles if request.bundles.count(name) > 1})
-    if twice:
-        raise ValueError(f"bundles: {', '.join(twice)} more than once; each is trained once")
     faults = [fault for name in request.bundles for fault in _bundle_faults(request, name)]
     faults += [
         DataError(f"--set {bundle}:{key}", f"{bundle} is not compared here; there are {', '.join(request.bundles)}")
@@ -140,11 +172,23 @@ def check_request(request: ComparisonRequest) -> None:
     ]
     if not request.dataset_dir.is_dir():
         faults.append(DataError(request.dataset_dir, "no such folder; give the data set's folder with --dataset_dir"))
+    raise_all(faults)
+    check_folder(request.output)
+
+
+def raise_all(faults: Sequence[DataError]) -> None:
+    """Tell every fault at once.
+
+    Args:
+        faults: none, one or several.
+
+    Raises:
+        DataError: the only fault, or all of them.
+    """
     if len(faults) == 1:
         raise faults[0]
     if faults:
         raise DataErrors("compare-bundles", faults)
-    check_folder(request.output)
 
 
 def config_of(folder: Path, file: str) -> Mapping[str, Any]:
@@ -171,12 +215,18 @@ def config_of(folder: Path, file: str) -> Mapping[str, Any]:
 
 def _bundle_faults(request: ComparisonRequest, name: str) -> list[DataError]:
     """What keeps a bundle from being compared."""
-    if name in (".", "..") or name != Path(name).name:  # else its run would lie outside the output folder
-        return [DataError(f"--bundles {name}", "is no name of a folder; wanted one in bundles/, such as segformer")]
-    source_dir, folder = request.source_dir, request.source_dir / name
+    paths = [
+        word
+        for word in dict.fromkeys((name, request.bundles[name]))
+        if word in ("", ".", "..") or word != Path(word).name
+    ]
+    if paths:  # else its run would lie outside the output folder
+        problem = "is no name of a folder; wanted one in bundles/, such as segformer"
+        return [DataError(f"--bundles {word}", problem) for word in paths]
+    source_dir, folder = request.source_dir, request.folder_of(name)
     if not (folder / "train.json").is_file():
         there = sorted(path.parent.name for path in source_dir.glob("*/train.json"))
-        near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(folder.name, there, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)}."
         nowhere = f"there is none in {source_dir.absolute()}. Run this in the folder that holds them"
         return [DataError(folder, f"no such bundle; {hint if there else nowhere}")]

@@ -84,6 +84,7 @@ def _scores(summary: Mapping[str, Any]) -> Row:
         **{f"hd95_mm_{organ}": _mean(organs, organ, _HD95) for organ in ORGAN_NAMES},
         "hd95_mm_mean": _mean(summary, "mean_of_organs", _HD95),
         "hd95_infinite": sum(infinite) if infinite else None,
+        "macro_f1": summary.get("pooled_macro_f1", {}).get("score"),
         "scans": summary.get("scans"),
         "cases": summary.get("cases"),
     }

@@ -54,7 +54,7 @@ def steps_of(request: ComparisonRequest, bundle: str) -> list[Step]:
     Returns:
         Three steps; each can be run again, and training goes on where it stopped.
     """
-    folder, output = request.source_dir / bundle, request.output / bundle
+    folder, output = request.folder_of(bundle), request.output / bundle
     configs = {file: config_of(folder, file) for file in CONFIGS}
     places = {"dataset_dir": request.dataset_dir, "output_dir": output}
     data: dict[str, Any] = {"folds": request.folds, "fold": request.fold, "seed": request.seed}

@@ -81,7 +81,7 @@ def as_markdown(rows: Sequence[Row], request: ComparisonRequest) -> str:
         _table(rows, _COLUMNS),
         "Contest score by variant:" if scored else "",
         _table(scored, [_COLUMNS[0], *variants]),
-        "\n".join(f"- {note}" for note in _notes(rows)),
+        "\n".join(f"- {note}" for note in _notes(rows, request)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -141,6 +141,7 @@ _COLUMNS = [
     Column("score [95 %]", _score),
     *(_number(f"dice_{organ}", f"Dice {organ.replace('_', ' ')}", ".3f") for organ in ORGAN_NAMES),
     *(_number(f"hd95_mm_{organ}", f"HD95 {organ.replace('_', ' ')}, mm", ".1f") for organ in ORGAN_NAMES),
+    _number("macro_f1", "pooled macro F1", ".3f"),
     _number("parameters", "parameters, M", ".2f", 1e6),
     _number("gflops", "GFLOPs", ".3g"),
     _number("s_per_slice", "s/slice", ".3g"),
@@ -179,7 +180,7 @@ def _budget_in_words(budget: str) -> str:
     return f"{number} {unit.removesuffix('s') if unit == 'epochs' and number == '1' else unit}"
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def _notes(rows: Sequence[Row], request: ComparisonRequest) -> list[str]:
     infinite = [f"{row['bundle']} {row['hd95_infinite']}" for row in rows if row["hd95_infinite"]]
     names = [f"{row['bundle']}: {row['init_weights']}" for row in rows if row["init_weights"] not in (None, "random")]
     notes = [
@@ -187,6 +188,8 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         f"{VARIANT_RULES[MAIN_VARIANT]}",
         "Dice: mean over slices whose truth holds the organ, an empty prediction counts 0. "
         "HD95: 3D, mean over scans where it is finite.",
+        "pooled macro F1: over the pixels of annotated slices, the background a class of its own; to compare with "
+        "others who report it, not the headline.",
         "The weights at the end of the budget are judged; nothing was chosen on this fold.",
         "GFLOPs: one slice; a multiply-add counts twice. s/slice: the network alone, in batches of 8.",
         "peak memory: of training, on the graphics card where one was used. "
@@ -195,10 +198,22 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     notes += (
         [f"HD95 infinite (one mask of a scan empty), so not in its mean: {', '.join(infinite)}"] if infinite else []
     )
+    notes += _settings_notes(rows, request)
     if names:
         notes.append(f"weights began as: {'; '.join(names)}")
     if data_differs(rows):
         notes.insert(0, "NOT COMPARABLE: the bundles trained on different slices; see settings.json of each.")
     if any(row["status"] != DONE for row in rows):
         notes.append("The same command tries again what failed; its log is in the bundle's folder.")
+    return notes
+
+
+def _settings_notes(rows: Sequence[Row], request: ComparisonRequest) -> list[str]:
+    """What was changed about a bundle, for rows that are more than their bundle as it stands."""
+    notes = []
+    for name in (row["bundle"] for row in rows):
+        folder = request.bundles[name]
+        said = [f"bundle {folder}"] if folder != name else []
+        said += [f"{key}={value}" for key, value in request.settings_of(name).items()]
+        notes += [f"{name}: {', '.join(said)}"] if said else []
     return notes

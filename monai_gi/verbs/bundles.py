@@ -31,13 +31,13 @@ def inspect(options: argparse.Namespace) -> int:
     return 0 if inspection.ok else 1
 
 
-def compare_bundles(options: argparse.Namespace) -> None:
+def compare_bundles(options: argparse.Namespace) -> int:
     """Train and judge several bundles alike."""
-    from monai_gi.bundle_comparison import ComparisonRequest
+    from monai_gi.bundle_comparison import ComparisonRequest, parse_bundles
     from monai_gi.bundle_comparison import compare_bundles as compare_all
 
     request = ComparisonRequest(
-        bundles=tuple(name for name in options.bundles.split(",") if name),
+        bundles=parse_bundles(options.bundles),
         dataset_dir=options.dataset_dir,
         budget=options.budget,
         output=options.output,
@@ -47,7 +47,9 @@ def compare_bundles(options: argparse.Namespace) -> None:
         device=options.device,
         settings=tuple(options.set),
     )
-    print(compare_all(request))
+    comparison = compare_all(request)
+    print(comparison.text)
+    return 0 if comparison.ok else 1
 
 
 def render_bundles(options: argparse.Namespace) -> None:
