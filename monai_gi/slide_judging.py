@@ -21,6 +21,7 @@ from monai_gi.errors import DataError
 from monai_gi.handlers.processes import gathered, is_first_process, patient_group, share_of_process
 from monai_gi.metrics.slide_confusion import confusion_counts
 from monai_gi.metrics.slide_tables import SlideScore, confusion_rows, score_table, slide_rows, summarise_slides
+from monai_gi.network_digest import network_digest, weights_digest
 from monai_gi.outcomes import pace
 from monai_gi.pictures import DEFAULT_MAX_PIXELS
 from monai_gi.plots.class_colors import class_palette
@@ -30,7 +31,6 @@ from monai_gi.slides import ColorTable, LabelSlide, Slide, find_tissue, open_lab
 from monai_gi.streaming import SlideSettings
 from monai_gi.streaming.label_files import LabelFiles, blocks_in, write_label_files
 from monai_gi.streaming.label_pass import LabelPass
-from monai_gi.streaming.network_digest import network_digest
 from monai_gi.streaming.prediction_key import prediction_key, slide_hash
 from monai_gi.writers.overlay import write_png
 from monai_gi.writers.slide_overlay import LegendEntry, side_by_side, slide_overlay
@@ -84,8 +84,12 @@ def judge_slides(
             bar.update()
     order = {str(item["id"]): number for number, item in enumerate(items)}
     scores = sorted(gathered(scores, group), key=lambda score: order[score.slide])
-    numbers = summarise_slides(scores, settings.classes)
-    summary = {"intended_use": INTENDED_USE, **numbers, "settings": settings.as_dict()}
+    summary = {
+        "intended_use": INTENDED_USE,
+        "state_dict_sha256": weights_digest(network.state_dict()),
+        **summarise_slides(scores, settings.classes),
+        "settings": settings.as_dict(),
+    }
     if not is_first_process():
         return summary
     write_whole(folder / "slides.csv", _csv(slide_rows(scores, settings.classes)))

@@ -44,7 +44,7 @@ def loaded(item, *, label=None):
     return ready | ({} if label is None else {"label": torch.as_tensor(label.astype(np.uint8))})
 
 
-def evaluate(handler, items, preds, truths=None, *, postprocessing=None, stop_after=None):
+def evaluate(handler, items, preds, truths=None, *, postprocessing=None, stop_after=None, network=None):
     """Run a SupervisedEvaluator whose network answers with `preds`, one a scan; the handler is attached."""
     truths = truths or [None] * len(items)
     data = [loaded(item, label=truth) for item, truth in zip(items, truths, strict=True)]
@@ -56,7 +56,7 @@ def evaluate(handler, items, preds, truths=None, *, postprocessing=None, stop_af
     evaluator = SupervisedEvaluator(
         device="cpu",
         val_data_loader=DataLoader(Dataset(data), batch_size=1),
-        network=torch.nn.Identity(),
+        network=network or torch.nn.Identity(),
         inferer=infer,
         postprocessing=postprocessing or (lambda scan: scan),
         val_handlers=[handler],

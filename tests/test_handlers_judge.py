@@ -14,6 +14,7 @@ from monai_gi.handlers.judged_choice import choose_scans
 from monai_gi.handlers.judged_slices import judged_slices, sheet_of, telling_positions
 from monai_gi.handlers.scans import Scan
 from monai_gi.metrics import score_scan
+from monai_gi.network_digest import weights_digest
 from tests.drawn_evaluator import AFFINE, SPACING_MM, draw_item, draw_masks, evaluate
 
 ITEMS = [draw_item("case1_day0"), draw_item("case2_day3"), draw_item("case3_day1")]
@@ -49,6 +50,19 @@ def test_dice_of_a_shifted_box_is_as_counted_by_hand(tmp_path):
     assert shares["case1_day0_slice_0001"] == pytest.approx(2 * 18 / 48)  # 4 rows moved by 1: 3 of 4 shared, 6 wide
     assert shares["case2_day3_slice_0001"] == 1.0
     assert shares["case3_day1_slice_0001"] == pytest.approx(2 * 12 / 48)
+
+
+def test_summary_tells_which_weights_were_judged(tmp_path):
+    def judged(network):
+        evaluator = evaluate(JudgeHandler(tmp_path, ITEMS, bootstrap=20), ITEMS, PREDS, [TRUTH] * 3, network=network)
+        assert evaluator.network is network
+        return json.loads((tmp_path / "summary.json").read_text())["state_dict_sha256"]
+
+    network = torch.nn.Conv2d(1, 1, 1)
+    before = judged(network)
+    assert before == weights_digest(network.state_dict())
+    torch.nn.init.constant_(network.bias, 9)
+    assert judged(network) != before
 
 
 def test_table_and_folder_are_printed(tmp_path, capsys):

@@ -11,6 +11,7 @@ from PIL import Image
 from monai_gi.errors import DataError
 from monai_gi.metrics.slide_confusion import confusion_counts, dice_of_classes, iou_of_classes
 from monai_gi.metrics.slide_tables import SlideScore, summarise_slides
+from monai_gi.network_digest import weights_digest
 from monai_gi.slide_judging import judge_slides
 from monai_gi.slides import ColorTable
 from monai_gi.streaming import SlideSettings
@@ -40,6 +41,7 @@ def test_scores_equal_those_of_whole_images(tmp_path, capsys):
     items, confusions = items_of(tmp_path)
     summary = judge_slides(items, ColorNetwork(), SETTINGS, tmp_path / "out", TABLE, device="cpu")
     assert summary["confusion"]["pixels"] == sum(confusions).tolist()
+    assert summary["state_dict_sha256"] == weights_digest(ColorNetwork().state_dict())
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == json.loads(json.dumps(summary))
     with (tmp_path / "out" / "slides.csv").open() as file:
         rows = list(csv.DictReader(file))

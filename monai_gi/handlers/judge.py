@@ -16,7 +16,7 @@ from monai.engines import Workflow
 
 from monai_gi.handlers.judged_choice import choose_frames, choose_scans
 from monai_gi.handlers.judged_slices import JudgedSlices, judged_slices, sheet_of
-from monai_gi.handlers.processes import from_first, gathered
+from monai_gi.handlers.processes import bare_network, from_first, gathered
 from monai_gi.handlers.scan_scores import scores_of
 from monai_gi.handlers.scans import items_by_id, scans_of
 from monai_gi.labels import ORGAN_NAMES
@@ -28,11 +28,12 @@ from monai_gi.metrics import (
     scores_table,
     write_scores,
 )
+from monai_gi.metrics.ranking import PLACES
+from monai_gi.network_digest import weights_digest
 from monai_gi.writers.overlay import write_png
 
 logger = logging.getLogger(__name__)
 
-PLACES = ("worst", "median", "best")
 NUMBERS = {
     SCANS: {
         "dice": "dice_organ_slices",
@@ -54,7 +55,8 @@ class JudgeHandler:
 
     Into `output_dir` go slices.csv, scans.csv, cases.csv (of frames: frames.csv, sequences.csv), summary.json and
     `overlays/{worst,median,best}.png`. A scan that two processes were given counts once. Scans of `items` that did not
-    come are named in a warning. The main numbers stand in `engine.state.metrics` too, in every process.
+    come are named in a warning. The summary tells by a hash which weights were judged. The main numbers stand in
+    `engine.state.metrics` too, in every process.
 
     Args:
         output_dir: made where it is missing; files of these names are replaced.
@@ -121,7 +123,8 @@ class JudgeHandler:
         kept = dict(gathered([(scan, self.kept[scan]) for scan in wanted if scan in self.kept]))
         numbers: dict[str, float] = {}
         if engine.state.rank == 0:
-            summary = write_scores(list(scores.values()), self.folder, **self.bootstrap)
+            weights = weights_digest(bare_network(engine.network).state_dict())
+            summary = write_scores(list(scores.values()), self.folder, **self.bootstrap, state_dict_sha256=weights)
             if self.slices:
                 self._draw(chosen, kept)
             self._tell(summary, scores)

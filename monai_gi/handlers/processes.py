@@ -22,6 +22,18 @@ def patient_group() -> Any:
     return torch.distributed.new_group(backend="gloo", timeout=_PATIENCE) if _joined() else None
 
 
+def bare_network(network: torch.nn.Module) -> torch.nn.Module:
+    """The network inside DistributedDataParallel. No collective.
+
+    Args:
+        network: wrapped or not.
+
+    Returns:
+        The one whose state dict is saved.
+    """
+    return network.module if isinstance(network, torch.nn.parallel.DistributedDataParallel) else network
+
+
 def share_of_process(objects: Sequence[T]) -> list[T]:
     """Deal objects out to the processes. No collective.
 

@@ -19,6 +19,7 @@ from monai.engines import Workflow
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.handlers.event_files import event_writer, flush_event_writers
+from monai_gi.handlers.processes import bare_network
 
 PACKAGES = ("monai_gi", "torch", "monai", "pytorch-ignite", "transformers", "numpy")
 _ROOT = r"(?:file://|~|\.\.|[A-Za-z]:(?=[\\/]))?[\\/]"
@@ -110,7 +111,7 @@ def describe_network(network: torch.nn.Module) -> dict[str, Any]:
     Returns:
         `name`, `parameters`, `init_weights` ("random" where the network says nothing).
     """
-    network = network.module if isinstance(network, torch.nn.parallel.DistributedDataParallel) else network
+    network = bare_network(network)
     return {
         "name": type(network).__name__,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
