@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ignite.engine import Events
-from monai.engines import Workflow
+from monai.engines import SupervisedEvaluator, Workflow
 
 from monai_gi.handlers.judged_choice import choose_frames, choose_scans
 from monai_gi.handlers.judged_slices import JudgedSlices, judged_slices, sheet_of
@@ -115,7 +115,7 @@ class JudgeHandler:
             if self.slices:
                 self.kept[scan.id] = judged_slices(scan, self.slices)
 
-    def _finish(self, engine: Workflow) -> None:
+    def _finish(self, engine: SupervisedEvaluator) -> None:
         scores = dict(gathered(list(self.scores.items())))
         # A process keeps slices of its own scans only; which scans are chosen, every process knows.
         chosen = self._choose(list(scores.values())) if self.slices else {}
