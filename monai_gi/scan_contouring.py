@@ -45,10 +45,12 @@ def contour_scans(request: Request, bundle: Bundle) -> list[Outcome]:
             request.input, request.series, progress=partial(_show, bar), unreadable=unreadable.append
         )
     settings = settings_of(bundle, request)
-    chosen, left_out = _choose(sources, bundle.modality, request)
+    fitting, left_out = _fitting(sources, bundle.modality, request)
+    chosen, strangers, unwritable = _writable(fitting, request)
     job = _Job(request, Predictor(bundle.network, settings, request.device), provenance_of(bundle))
     outcomes, faults = job.run(chosen)
-    return finished([*left_out, *outcomes], [*unreadable, *faults], [source.name for source in sources])
+    names = [source.name for source in sources]
+    return finished([*left_out, *strangers, *outcomes], [*unreadable, *unwritable, *faults], names)
 
 
 def input_hash(source: Source | Scan) -> str:
@@ -70,24 +72,35 @@ def input_hash(source: Source | Scan) -> str:
     return digest.hexdigest()
 
 
-def _choose(sources: Sequence[Source], modality: str, request: Request) -> tuple[list[Source], list[Outcome]]:
-    """Scans to contour, and outcomes of those left out with the reason; formats are checked before any work."""
-    chosen, left_out = [], []
-    for source in sources:
-        reason = None if request.series else _reason_to_leave_out(source, modality)
-        if reason:
-            left_out.append(Outcome(source.name, request.output / source.name, f"left out: {reason}"))
-        else:
-            chosen.append(source)
-    if not chosen:
+def _fitting(sources: Sequence[Source], modality: str, request: Request) -> tuple[list[Source], list[Outcome]]:
+    """Scans that the bundle is for, and outcomes of the others."""
+    reasons = {source.name: None if request.series else _reason_to_leave_out(source, modality) for source in sources}
+    fitting = [source for source in sources if not reasons[source.name]]
+    left_out = [_left_out(name, reason, request) for name, reason in reasons.items() if reason]
+    if not fitting:
         repair = "--series {} contours it nevertheless"
         faults = [DataError(one.name, f"{one.status}; {repair.format(one.name)}") for one in left_out]
         raise DataErrors(request.input, faults)
-    faults = [fault for source in chosen for fault in unsuited(source.name, source.kind, request.formats)]
-    faults += [fault for source in chosen for fault in _unwritable(source, request.formats)]
-    if faults:
-        raise DataErrors("--format", faults)
-    return chosen, left_out
+    return fitting, left_out
+
+
+def _writable(sources: Sequence[Source], request: Request) -> tuple[list[Source], list[Outcome], list[DataError]]:
+    """Scans that can be written in the formats asked for, outcomes of those of another kind, and faults of the others.
+
+    All before any work; where nothing remains to be contoured, the reasons are an error.
+    """
+    strange = {source.name: unsuited(source.name, source.kind, request.formats) for source in sources}
+    faulty = {source.name: _unwritable(source, request.formats) for source in sources if not strange[source.name]}
+    chosen = [source for source in sources if not (strange[source.name] or faulty[source.name])]
+    faults = [fault for found in faulty.values() for fault in found]
+    if not chosen:
+        raise DataErrors("--format", [*(fault for found in strange.values() for fault in found), *faults])
+    reasons = {name: "; ".join(fault.problem for fault in found) for name, found in strange.items() if found}
+    return chosen, [_left_out(name, reason, request) for name, reason in reasons.items()], faults
+
+
+def _left_out(name: str, reason: str, request: Request) -> Outcome:
+    return Outcome(name, request.output / name, f"left out: {reason}")
 
 
 def _unwritable(source: Source, formats: Sequence[str]) -> list[DataError]:

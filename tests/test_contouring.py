@@ -174,6 +174,29 @@ def test_nothing_to_contour_is_said_with_the_reasons(tmp_path, bundle):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_no_asked_format_suits_is_left_out_with_the_reason_where_others_remain(tmp_path, bundle, series_folder):
+    shutil.copytree(series_folder, tmp_path / "in" / "series")
+    volume = nib.Nifti1Image(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), np.eye(4))
+    nib.save(volume, tmp_path / "in" / "stray.nii")
+    outcomes = {one.name: one for one in ask(bundle, tmp_path / "in", tmp_path / "out", formats=("rtstruct",))}
+    status = outcomes.pop("stray").status
+    assert status == "left out: rtstruct does not suit nifti input, which takes nifti, overlay"
+    assert [(one.status, (one.folder / "rtstruct.dcm").is_file()) for one in outcomes.values()] == [("contoured", True)]
+
+
+def test_a_series_that_no_writer_can_write_does_not_keep_the_others(tmp_path, bundle, series_folder):
+    (lacking,) = write_dicom(tmp_path / "in", slices=4, size=(48, 60), spacing_mm=6.0, seed=3)
+    for path in lacking.iterdir():
+        header = dcmread(path)
+        del header.FrameOfReferenceUID
+        header.save_as(path)
+    uid = find_series(lacking)[0].uid
+    shutil.copytree(series_folder, tmp_path / "in" / "series")
+    with pytest.raises(DataError, match=f"not contoured: 1 problem:\n  {uid}: has no FrameOfReferenceUID"):
+        ask(bundle, tmp_path / "in", tmp_path / "out", formats=("rtstruct",))
+    assert {path.parent.name for path in (tmp_path / "out").rglob("result.json")} == {find_series(series_folder)[0].uid}
+
+
 def test_a_format_that_does_not_suit_is_refused_before_any_work(tmp_path, bundle):
     nib.save(nib.Nifti1Image(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), np.eye(4)), tmp_path / "a.nii")
     with pytest.raises(DataError, match="rtstruct does not suit nifti input, which takes nifti, overlay"):

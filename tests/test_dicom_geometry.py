@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from monai_gi.dicom.geometry import Arrangement, arrange, in_several_planes
+from monai_gi.dicom.geometry import Arrangement, arrange, has_main_plane
 from monai_gi.dicom.series import Series, find_series
 from monai_gi.errors import DataErrors
 from tests.drawn_dicom import CORNER, drawn_pixels, enhanced, item, positions, save, write_slices
@@ -251,11 +251,21 @@ def test_a_series_without_frames_is_refused(five):
     assert "no pixel data: the series has no frames" in refusal(replace(five, frames=()))
 
 
-def test_planes_that_cross_are_several(five):
-    assert not in_several_planes(five.frames)
-    assert in_several_planes(moved(five, 1, orientation=CORONAL).frames)
-    assert not in_several_planes(moved(five, 1, orientation=(-1.0, 0.0, 0.0, 0.0, 1.0, 0.0)).frames)
-    assert not in_several_planes(moved(five, 1, orientation=(float("nan"),) * 6).frames)
+@pytest.mark.parametrize("coronal", range(6))
+def test_the_main_plane_is_that_of_more_than_half_of_the_slices(five, coronal):
+    for index in range(coronal):
+        five = moved(five, index, orientation=CORONAL)
+    assert has_main_plane(five.frames)
+
+
+def test_planes_without_a_majority_cross_whichever_way_they_look(five):
+    two = moved(moved(five, 0, orientation=CORONAL), 1, orientation=CORONAL)
+    assert not has_main_plane(two.frames[:4])
+    mirrored = moved(two, 2, orientation=(-1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+    assert has_main_plane(mirrored.frames), "three axial slices, one of them seen from the feet"
+    unknown = moved(two, 2, orientation=(float("nan"),) * 6)
+    assert not has_main_plane(unknown.frames), "a slice without an orientation does not count"
+    assert has_main_plane(moved(five, 0, orientation=(float("nan"),) * 6).frames[:1])
 
 
 def test_enhanced_frames_are_sorted_too(tmp_path):

@@ -92,6 +92,21 @@ def test_localizers_are_told_by_image_type_or_by_crossing_planes(tmp_path):
     assert is_localizer(replace(series, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")))
     crossing = series.frames[1]._replace(orientation=(0.0, 1.0, 0.0, 0.0, 0.0, -1.0))
     assert is_localizer(replace(series, frames=(series.frames[0], crossing)))
+    assert is_localizer(replace(series, frames=(*series.frames, crossing, crossing)))
+
+
+@pytest.mark.parametrize("stray_first", [True, False])
+def test_a_stray_slice_of_another_plane_makes_no_localizer_but_a_refusal(tmp_path, stray_first):
+    write_slices(tmp_path, positions(5))
+    (series,) = find_series(tmp_path)
+    stray = series.frames[2]._replace(orientation=(0.0, 1.0, 0.0, 0.0, 0.0, -1.0))
+    others = (series.frames[0], series.frames[1], *series.frames[3:])
+    mixed = replace(series, frames=(stray, *others) if stray_first else (*others, stray))
+    assert not is_localizer(mixed)
+    with pytest.raises(
+        DataErrors, match=r"mixed orientation: .*4 of \(1, 0, 0, 0, 1, 0\).*1 of|mixed orientation: 1 of"
+    ):
+        read_series(mixed)
 
 
 def test_real_series_are_read_as_highdicom_reads_them(real_data):

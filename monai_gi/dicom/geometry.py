@@ -72,10 +72,17 @@ def arrange(series: Series, *, allow_gaps: bool = False) -> Arrangement:
     return Arrangement(replace(series, frames=tuple(stack.frames)), affine, stack.numbers, step_from)
 
 
-def in_several_planes(frames: Sequence[Frame]) -> bool:
-    """Whether some frames stand at more than 45 degrees to others, as in localizers of three planes."""
+def has_main_plane(frames: Sequence[Frame]) -> bool:
+    """Whether most frames stand at less than 45 degrees to one of them, as in all but localizers of three planes.
+
+    Frames without an orientation do not count; without any that has one there is nothing that crosses.
+    """
     normals = [np.cross(*cosines(frame)) for frame in frames if has_turn(frame)]
-    return any(abs(float(normals[0] @ normal)) < math.sqrt(0.5) for normal in normals[1:])
+    if not normals:
+        return True
+    different, counts = np.unique(np.round(normals, 3), axis=0, return_counts=True)
+    alike = np.abs(different @ different.T) >= math.sqrt(0.5)
+    return bool((alike @ counts).max() * 2 > len(normals))
 
 
 class _Stack:

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from monai_gi.dicom.geometry import arrange, in_several_planes
+from monai_gi.dicom.geometry import arrange, has_main_plane
 from monai_gi.dicom.pixels import read_voxels
 from monai_gi.dicom.series import Series
 from monai_gi.scan import Scan
@@ -47,6 +47,8 @@ def read_series(series: Series, *, allow_gaps: bool = False, name: str | None = 
 def is_localizer(series: Series) -> bool:
     """Whether a series shows where to scan rather than a scan: ImageType says so, or its planes cross each other.
 
+    Where most slices lie in one plane, others are strays that make it a series of mixed orientation.
+
     Source: PS3.3 sections C.7.6.1.1.2 and C.8.3.1.1.1 (value 3 LOCALIZER).
     """
-    return "LOCALIZER" in series.image_type or in_several_planes(series.frames)
+    return "LOCALIZER" in series.image_type or not has_main_plane(series.frames)

@@ -173,10 +173,11 @@ def plain_name(text: str) -> str:
 
 def _tell(faults: Sequence[DataError], unreadable: Callable[[DataError], object] | None) -> None:
     """Hand the faults on, or log how many there are: names of files are no matter for a log."""
-    if unreadable is None and faults:
+    if unreadable is not None:
+        for fault in faults:
+            unreadable(fault)
+    elif faults:
         logger.warning("%d files can not be read and were left out; `monai-gi series` names them", len(faults))
-    for fault in faults if unreadable is not None else ():
-        unreadable(fault)
 
 
 def _kind_or_other(path: Path) -> str:
