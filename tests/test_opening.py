@@ -155,7 +155,7 @@ def test_flat_bundle_opens_with_named_weights(tmp_path, weights):
 
 def test_flat_bundle_opens_with_the_weights_that_its_config_names(tmp_path, weights, monkeypatch):
     folder = write_flat_bundle(tmp_path / "a", weights="own.pt")
-    refused(folder, r"its weights own\.pt do not exist; .* --weights RUN/model\.pt")
+    refused(folder, r"its weights own\.pt do not exist\. Train it first: .*/train\.json`.* --weights RUN/model\.pt")
     monkeypatch.chdir(tmp_path)
     assert open_bundle(folder).weights_path.name == "own.pt"
     joined = write_flat_bundle(tmp_path / "b", out=str(tmp_path), weights="$os.path.join(@out, 'own.pt')")

@@ -16,16 +16,25 @@ def add_predict(verbs: Verbs) -> None:
         verbs,
         "predict",
         "contour scans, frames or slides with a bundle: DICOM, NIfTI, PNG, TIFF, SVS",
-        "monai-gi predict segformer-0.1.0.zip DICOM_FOLDER --output contours --format rtstruct --format overlay",
+        "monai-gi predict segformer-0.1.0.zip DICOM_FOLDER --format rtstruct --format overlay",
     )
     verb.add_argument("bundle", type=Path, metavar="BUNDLE", help="a folder of bundles/, a packed folder or its .zip")
     verb.add_argument("input", type=Path, metavar="INPUT", help="a file or folder; what it is, its content tells")
-    verb.add_argument("--output", type=Path, required=True, metavar="DIR", help="gets a folder for each scan")
+    verb.add_argument(
+        "--output",
+        type=Path,
+        default=Path("contours"),
+        metavar="DIR",
+        help="gets a folder for each scan, default contours",
+    )
     verb.add_argument(
         "--format", action="append", choices=FORMATS, help="may be given again; by default all that suit the input"
     )
     verb.add_argument(
-        "--weights", type=Path, metavar="FILE", help="the network's weights, for a bundle that brings none"
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="the network's weights, for a bundle that brings none; default runs/NAME/model.pt, as training leaves them",
     )
     verb.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     verb.add_argument(

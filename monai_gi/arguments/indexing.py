@@ -15,7 +15,7 @@ def add_index(verbs: Verbs) -> None:
         verbs,
         "index",
         "check a data set and write its datalist",
-        "monai-gi index uw-madison data/uw-madison --output data/uw-madison/datalist.json",
+        "monai-gi index uw-madison data/uw-madison",
     )
     for add in (_uw_madison, _dicom, _cvc_clinicdb, _biopsy):
         add(kinds)
@@ -26,7 +26,8 @@ def _uw_madison(kinds: Verbs) -> None:
         kinds,
         "uw-madison",
         "the contest's folder with train.csv and train/",
-        "monai-gi index uw-madison data/uw-madison --output data/uw-madison/datalist.json",
+        "monai-gi index uw-madison data/uw-madison",
+        default="DATASET_DIR/datalist.json",
     )
     kind.add_argument("dataset_dir", type=Path, metavar="DATASET_DIR", help="the folder")
     kind.add_argument("--keep-known-bad", action="store_true", help="keep the scans published as mislabelled")
@@ -38,6 +39,7 @@ def _dicom(kinds: Verbs) -> None:
         "dicom",
         "your own series with RTSTRUCT or DICOM SEG, as training data without patients' names",
         "monai-gi index dicom DICOM_FOLDER --output data/own/datalist.json --name stomach=Magen",
+        default=None,
     )
     kind.add_argument("dicom_dir", type=Path, metavar="DIR", help="series and contours, nested and mixed as they come")
     kind.add_argument(
@@ -55,7 +57,8 @@ def _cvc_clinicdb(kinds: Verbs) -> None:
         kinds,
         "cvc-clinicdb",
         "frames of colonoscopy with masks of polyps, PNG or TIF",
-        "monai-gi index cvc-clinicdb data/cvc-clinicdb --output data/cvc-clinicdb/datalist.json",
+        "monai-gi index cvc-clinicdb data/cvc-clinicdb",
+        default="DIR/datalist.json, of other protocols DIR/PROTOCOL.json",
     )
     kind.add_argument("dataset_dir", type=Path, metavar="DIR", help="the folder")
     kind.add_argument(
@@ -71,16 +74,19 @@ def _biopsy(kinds: Verbs) -> None:
         kinds,
         "biopsy",
         "slides of any size with colour masks, as pairs of files",
-        "monai-gi index biopsy data/biopsy --colors data/biopsy/colors.yaml --output data/biopsy/datalist.json",
+        "monai-gi index biopsy data/biopsy --colors data/biopsy/colors.yaml",
+        default="DIR/datalist.json",
     )
     kind.add_argument("dataset_dir", type=Path, metavar="DIR", help="the folder, with images and masks below")
     kind.add_argument("--colors", type=Path, required=True, metavar="YAML", help="the table of colour, name and index")
     add_max_pixels(kind)
 
 
-def _kind(kinds: Verbs, name: str, text: str, example: str) -> argparse.ArgumentParser:
+def _kind(kinds: Verbs, name: str, text: str, example: str, *, default: str | None) -> argparse.ArgumentParser:
+    """A kind of data set; without a default in words, `--output` has to be given."""
     kind = add_verb(kinds, name, text, example)
-    kind.add_argument("--output", type=Path, required=True, metavar="FILE", help="the datalist (JSON) to write")
+    said = "the datalist (JSON) to write" + (f", default {default}" if default else "")
+    kind.add_argument("--output", type=Path, required=default is None, metavar="FILE", help=said)
     kind.add_argument("--folds", type=int, default=5, metavar="N", help="default 5; whole groups are dealt into them")
     kind.add_argument("--seed", type=int, default=0, metavar="N", help="another seed deals anew")
     kind.set_defaults(verb=f"index_{name.replace('-', '_')}")

@@ -65,7 +65,8 @@ def default_weights(root: Path, config: Mapping[str, Any]) -> Path:
         raise DataError(root, f"the bundle names no weights. {NAME_WEIGHTS}")
     found = [path for path in (Path(value), root / value) if path.is_file()]
     if not found:
-        raise DataError(root, f"its weights {value} do not exist; it was not trained here. {NAME_WEIGHTS}")
+        train = f"python -m monai.bundle run training --config_file {root}/train.json"
+        raise DataError(root, f"its weights {value} do not exist. Train it first: `{train}`. Or: {NAME_WEIGHTS}")
     return found[0]
 
 

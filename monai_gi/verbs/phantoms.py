@@ -50,4 +50,4 @@ def phantom_biopsy(options: argparse.Namespace) -> None:
 
     write_biopsy(options.dir, slides=options.slides, megapixels=options.megapixels, seed=options.seed)
     index = f"monai-gi index biopsy {options.dir} --colors {options.dir / 'colors.yaml'}"
-    print(f"{options.dir}: drawn. Index it with: {index} --output {options.dir / 'datalist.json'}")
+    print(f"{options.dir}: drawn. Index it with: {index}")
