@@ -34,7 +34,7 @@ def add_predict(verbs: Verbs) -> None:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="the network's weights, for a bundle that brings none; default runs/NAME/model.pt, as training leaves them",
+        help="the network's weights, for a bundle that brings none; default runs/NAME/model.pt, where training puts it",
     )
     verb.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     verb.add_argument(
