@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from PIL import Image
 
+from monai_gi.browser import BROWSERS
 from monai_gi.diagnosis import doctor
 from monai_gi.diagnosis.data import data_lines, weight_lines
 from monai_gi.diagnosis.lines import ABSENT, FAULT, NOTE, OK, gigabytes, short
@@ -84,6 +85,12 @@ def test_an_extra_names_what_is_missing_and_how_to_get_it():
 def test_no_browser_is_no_fault(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     assert (extra_lines()[-1].mark, "apt install chromium" in extra_lines()[-1].text) == (ABSENT, True)
+
+
+@pytest.mark.parametrize("name", BROWSERS)
+def test_every_browser_that_prints_reports_is_found(name, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda asked: f"/opt/bin/{asked}" if asked == name else None)
+    assert extra_lines()[-1] == (OK, f"{name} (reports as PDF)")
 
 
 class FakeCuda:

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from monai_gi.browser import find_browser
 from monai_gi.errors import DataError
 from monai_gi.report import printing, write_report
 from tests.drawn_runs import draw_scans, write_evaluation
@@ -15,7 +16,7 @@ PAGE = "<!DOCTYPE html><title>t</title><details><summary>more</summary><p>inside
 
 @pytest.mark.slow
 def test_a_report_is_printed_beside_its_page(tmp_path):
-    if not any(map(shutil.which, printing.BROWSERS)):
+    if find_browser() is None:
         pytest.skip("no Chromium on this machine")
     write_evaluation(tmp_path / "judged", scores=draw_scans(2))
     path = write_report([tmp_path / "judged"], tmp_path / "report.html", pdf=True)

@@ -1,11 +1,12 @@
 """Which packages are there, in which version, and how to get those that are not."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from monai_gi.browser import find_browser
 from monai_gi.diagnosis.lines import ABSENT, FAULT, NOTE, OK, Line
 
 SHOWN = ("torch", "monai", "transformers", "numpy", "nibabel", "pydicom", "matplotlib")
@@ -18,7 +19,6 @@ EXTRAS = {
     "wsi": ("slides", ("openslide-python", "openslide-bin", "tifffile", "zarr")),
     "docs": ("the pages of docs/", ("mkdocs", "mkdocs-material", "mkdocstrings")),
 }
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 Version = Callable[[str], str | None]
 
 
@@ -101,7 +101,7 @@ def _extra_line(extra: str, version: Version) -> Line:
 
 
 def _browser_line() -> Line:
-    found = next((name for name in BROWSERS if shutil.which(name)), None)
+    found = find_browser()
     if found:
-        return Line(OK, f"{found} (reports as PDF)")
+        return Line(OK, f"{Path(found).name} (reports as PDF)")
     return Line(ABSENT, "chromium (reports as PDF): apt install chromium, or print the report from your browser")

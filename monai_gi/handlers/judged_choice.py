@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_gi.metrics import ScanScores
-from monai_gi.metrics.overlap import dice_from_counts
+from monai_gi.metrics.measures import scan_overlap
+from monai_gi.metrics.ranking import placed, ranked_by_dice
 
 
 def choose_scans(scores: Sequence[ScanScores]) -> dict[str, str]:
@@ -18,13 +19,7 @@ def choose_scans(scores: Sequence[ScanScores]) -> dict[str, str]:
         Scan ids by `worst`, `median`, `best`; each scan once, so that two scans give worst and best, one gives worst.
         Scans without any organ in both masks are passed over.
     """
-    ids = _ranked(scores)
-    positions = {"worst": 0, "best": len(ids) - 1, "median": (len(ids) - 1) // 2}
-    chosen: dict[str, str] = {}
-    for place, position in positions.items():
-        if ids and ids[position] not in chosen.values():
-            chosen[place] = ids[position]
-    return chosen
+    return placed(_ranked(scores))
 
 
 def choose_frames(scores: Sequence[ScanScores], count: int) -> dict[str, list[str]]:
@@ -48,12 +43,9 @@ def choose_frames(scores: Sequence[ScanScores], count: int) -> dict[str, list[st
 
 def _ranked(scores: Sequence[ScanScores]) -> list[str]:
     """Ids by mean Dice, ascending; those that have none left out."""
-    means = [(_mean_dice(score), score.scan) for score in scores]
-    return [scan for _, scan in sorted(one for one in means if not np.isnan(one[0]))]
-
-
-def _mean_dice(score: ScanScores) -> float:
-    """Mean over classes of the Dice of all slices together; NaN where truth and prediction are empty."""
-    counts = (score.overlap_px.sum(axis=1), score.pred_px.sum(axis=1), score.truth_px.sum(axis=1))
-    dice = dice_from_counts(*counts, both_empty=np.nan)
-    return float(np.nanmean(dice)) if np.isfinite(dice).any() else float("nan")
+    dice = [
+        (score.scan, float(one))
+        for score in scores
+        for one in scan_overlap(score, name="dice", both_empty=np.nan)[:, 0]
+    ]
+    return [scan for scan, _ in ranked_by_dice(dice)]

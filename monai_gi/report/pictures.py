@@ -1,18 +1,14 @@
 """Which pictures of an evaluation are shown, and who is in them: the worst, the median and the best by Dice."""
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from monai_gi.metrics.judged import Judged
 from monai_gi.metrics.kinds import SCANS, SLIDES
+from monai_gi.metrics.ranking import PLACES, placed, ranked_by_dice
 from monai_gi.report.page import picture
 from monai_gi.report.reading import Run
 
-PLACES = ("worst", "median", "best")
 _OUTLINES = "Solid: prediction. Dashed, lighter: truth."
 _SIDE_BY_SIDE = "Left: prediction. Right: truth."
 
@@ -44,12 +40,12 @@ def chosen_pictures(run: Run) -> list[Shown]:
         return []
     ranked = _ranked(run.judged)
     if run.judged.kind is not SLIDES:
-        who = _places([f"{name}, mean 3D Dice {dice:.2f}" for name, dice in ranked]) if run.judged.kind is SCANS else {}
+        who = placed([f"{name}, mean 3D Dice {dice:.2f}" for name, dice in ranked]) if run.judged.kind is SCANS else {}
         return [Shown(place, run.pictures[place], who.get(place, "")) for place in PLACES if place in run.pictures]
     drawn = [(name, dice) for name, dice in ranked if name in run.pictures]
     return [
         Shown(place, run.pictures[name], f"{name}, mean Dice {dice:.2f}")
-        for place, (name, dice) in _places(drawn).items()
+        for place, (name, dice) in placed(drawn).items()
     ]
 
 
@@ -69,23 +65,9 @@ def picture_html(run: Run, shown: Shown) -> str:
     return picture(shown.path, f"{title}. {how}", f"{title}: truth and prediction in the image")
 
 
-def _places(ranked: Sequence) -> dict:
-    """The worst, the median and the best of what is ranked, each once; the same rule as where they are drawn."""
-    positions = {"worst": 0, "best": len(ranked) - 1, "median": (len(ranked) - 1) // 2}
-    taken: dict[str, int] = {}
-    for place, position in positions.items():
-        if ranked and position not in taken.values():
-            taken[place] = position
-    return {place: ranked[taken[place]] for place in PLACES if place in taken}
-
-
 def _ranked(judged: Judged) -> list[tuple[str, float]]:
     """Scans, frames or slides by their mean Dice over what truth or prediction hold; those that have none left out."""
     column = {"slice": "dice_3d_empty_left_out", "frame": "dice_empty_left_out", "slide": "dice"}[judged.kind.unit]
     things = judged.things[1:] if judged.kind is SLIDES else judged.things
-    dice: dict[str, list[float]] = {}
-    for thing in things:
-        for row in judged.rows_of(thing, judged.wholes):
-            if not math.isnan(row[column]):
-                dice.setdefault(row["id"], []).append(row[column])
-    return sorted(((name, float(np.mean(own))) for name, own in dice.items()), key=lambda one: (one[1], one[0]))
+    rows = [row for thing in things for row in judged.rows_of(thing, judged.wholes)]
+    return ranked_by_dice((row["id"], row[column]) for row in rows)

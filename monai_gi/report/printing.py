@@ -1,15 +1,14 @@
 """The page as PDF, printed by the Chromium or Chrome of this machine without a window and without the network."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 from monai_gi.atomic_file import write_whole
+from monai_gi.browser import find_browser
 from monai_gi.errors import DataError
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 LONGEST_S = 180.0
 _FLAGS = (
     "--headless=new",
@@ -38,7 +37,7 @@ def print_pdf(page: str, path: Path) -> Path:
     Raises:
         DataError: there is no browser, or it makes no PDF.
     """
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    browser = find_browser()
     if browser is None:
         problem = "no Chromium or Chrome was found on this machine. Install one, or print the HTML from any browser"
         raise DataError("--pdf", problem)

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.event_reading import read_scalars
 from monai_gi.metrics.judged import SUMMARY, Judged, read_judged
+from monai_gi.metrics.ranking import PLACES
 from monai_gi.score_charts import Curves
 
 EVALUATION, TENSORBOARD, SETTINGS, COST = "evaluation", "tensorboard", "settings.json", "cost.json"
-_PLACES = ("worst", "median", "best")
 _MOST_NAMES = 5
 
 T = TypeVar("T")
@@ -156,5 +156,5 @@ def _day(path: Path) -> str:
 
 def _pictures(folder: Path) -> dict[str, Path]:
     """Those with a place in their order; else all of the folder."""
-    placed = {place: folder / f"{place}.png" for place in _PLACES if (folder / f"{place}.png").is_file()}
+    placed = {place: folder / f"{place}.png" for place in PLACES if (folder / f"{place}.png").is_file()}
     return placed or {path.stem: path for path in sorted(folder.glob("*.png"))}
