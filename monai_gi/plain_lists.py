@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from monai_gi.datasets.volume_slices import FORMAT, read_record, store_volume, stored_items
 from monai_gi.errors import DataError, DataErrors
-from monai_gi.readers.sources import file_kind, plain_name
+from monai_gi.readers.sources import file_kind
 from monai_gi.readers.volumes import read_masks, read_volume, require_same_grid
 
 Items = Sequence[Mapping[str, Any]]
@@ -24,7 +24,7 @@ class PlainLists:
 
     An item is one of a volume when its image is a NIfTI file by its content. Its label is a label map of
     `Organ.index`, a file of C channels or a list of C files, in the order of ORGANS. `group` in the item keeps scans of
-    one patient together; without it a scan is its own group.
+    one patient together; without it a scan is its own group. Scans are named by a hash of where their image lies.
 
     Args:
         cache_dir: the slices go below it, in `volumes`; several processes may share it.
@@ -66,7 +66,8 @@ class PlainLists:
 
     def _slices_of(self, item: Mapping[str, Any]) -> list[dict[str, Any]]:
         image, labels = Path(item["image"]), _label_paths(item)
-        scan = f"{plain_name(image.name.split('.')[0])}-{_hash([str(image.absolute())])[:8]}"
+        # Not the file's name, which may be a patient's: ids stand in TensorBoard, in tables and on pictures.
+        scan = f"scan_{_hash([str(image.absolute())])[:12]}"
         stamps = _stamps(image, labels)
         folder = self.folder / f"{scan}-{_hash([str(FORMAT), *stamps])[:16]}"
         record = read_record(folder)

@@ -1,6 +1,7 @@
 """Lists of image and label files in place of slices: what becomes of them, what is refused, and a training on them."""
 
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -41,7 +42,7 @@ def test_a_volume_becomes_its_slices(tmp_path):
     items = lists(tmp_path)([write_pair(tmp_path)])
     assert len(items) == 4
     scan = items[0]["scan"]
-    assert scan.startswith("x-")
+    assert re.fullmatch("scan_[0-9a-f]{12}", scan)
     assert {(item["scan"], item["group"], tuple(item["size"])) for item in items} == {(scan, scan, (7, 5))}
     assert [item["slice"] for item in items] == [1, 2, 3, 4]
     for position, item in enumerate(items):
@@ -49,6 +50,17 @@ def test_a_volume_becomes_its_slices(tmp_path):
         for index, organ in enumerate(ORGAN_NAMES, 1):
             inside = draw_labels()[..., position] == index
             assert np.array_equal(decode_rle(item["label"][organ], item["size"]), inside)
+
+
+def test_names_of_files_reach_neither_ids_nor_the_cache(tmp_path):
+    pairs = [write_pair(tmp_path / "in", name) for name in ("Doe_Jane", "Doe_John")]
+    items = lists(tmp_path)(pairs)
+    assert len({item["scan"] for item in items}) == 2
+    names = [str(path.relative_to(tmp_path)) for path in (tmp_path / "cache").rglob("*")]
+    assert "Doe" not in json.dumps(items).replace(str(tmp_path), "") + " ".join(names)
+    records = [path.read_text() for path in (tmp_path / "cache").rglob("*.json")]
+    assert records
+    assert not [record for record in records if "Doe" in record]
 
 
 def test_several_kinds_of_items_keep_their_order_and_groups(tmp_path):
