@@ -20,6 +20,12 @@ logger = logging.getLogger(__name__)
 
 Update = dict[str, Any]
 Updates = Iterator[Update]
+HOW_TO_BUNDLE = (
+    "No bundle is loaded, so nothing can be contoured: start the app again with one, for example "
+    "monai-gi app --bundle segformer-0.1.0.zip. Until then examples show their drawn truth."
+)
+WELCOME = "Upload an image, or take an example. Nothing leaves the machine that runs this page."
+LOST = "There is no image here, or it was removed after a long pause. Upload it again."
 NOTHING_YET = "Upload an image, or take an example"
 STOPPED = "Stopped."
 

@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 
 from monai_gi.app import tables
-from monai_gi.app.answers import Update, Updates, buttons, everything, followed
+from monai_gi.app.answers import HOW_TO_BUNDLE, LOST, WELCOME, Update, Updates, buttons, everything, followed
 from monai_gi.app.cases import Case
 from monai_gi.app.engines import Opened
 from monai_gi.app.examples import Examples
 from monai_gi.app.given_truth import with_truth
 from monai_gi.app.jobs import Report, Turns
+from monai_gi.app.limits import require_inflatable
 from monai_gi.app.looks import Controls, controls_of, look_of
 from monai_gi.app.session import INPUT, RESULTS, TRUTH, Session
 from monai_gi.app.sessions import MOST_SESSIONS, Sessions, lend
@@ -31,12 +32,6 @@ from monai_gi.app.uploads import (
 from monai_gi.app.viewer import view
 from monai_gi.errors import DataError
 
-HOW_TO_BUNDLE = (
-    "No bundle is loaded, so nothing can be contoured: start the app again with one, for example "
-    "monai-gi app --bundle segformer-0.1.0.zip. Until then examples show their drawn truth."
-)
-WELCOME = "Upload an image, or take an example. Nothing leaves the machine that runs this page."
-LOST = "There is no image here, or it was removed after a long pause. Upload it again."
 _CHECKED = "Automatic and unapproved: check every contour."
 
 
@@ -239,6 +234,7 @@ class Desk:
         room = self.sessions.require_room()
         taken = self.sessions.take(session, [Path(file) for file in files or ()], folder, limit)
         unpack(taken, folder, min(UNPACKED_TIMES * limit, room))
+        require_inflatable(plain_files(folder), limit)
 
     def _opening(self, request: gr.Request, read: Callable[[Session, Path, Report], Upload]) -> Updates:
         """Another image takes the page, and what was there goes."""

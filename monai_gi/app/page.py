@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.themes.utils.fonts import Font
 
-from monai_gi.app.answers import NOTHING_YET, switch_of
-from monai_gi.app.desk import HOW_TO_BUNDLE, Desk
+from monai_gi.app.answers import HOW_TO_BUNDLE, NOTHING_YET, switch_of
+from monai_gi.app.desk import Desk
 from monai_gi.app.examples import EXAMPLES
 from monai_gi.app.viewer import FILLS, OUTLINES, css_color, empty_view
 from monai_gi.plots import color_of

@@ -66,7 +66,7 @@ class Session:
 
         Args:
             upload: what to show; None for nothing.
-            places: of `fresh`, by their names; None where nothing is needed. Others stay.
+            **places: of `fresh`, by their names; None where nothing is needed. Others stay.
 
         Returns:
             What is shown.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from monai_gi.app.limits import require_truth_size
 from monai_gi.datasets.organ_names import sort_structures
 from monai_gi.dicom.geometry import arrange
 from monai_gi.dicom.structures import Structure, read_structures
@@ -17,6 +18,7 @@ from monai_gi.readers.sources import file_kind
 from monai_gi.scan import Scan
 from monai_gi.slices import read_slice
 
+_MOST_LABELS = 300
 _WANTED = "an RTSTRUCT, a DICOM SEG or a NIfTI of labels was wanted"
 _NUMBERED = {f"label {organ.index}": organ.name for organ in ORGANS}
 
@@ -67,6 +69,13 @@ def read_scan_truth(paths: Sequence[Path], scan: Scan) -> ScanTruth:
     return ScanTruth(found.masks, known, (*left, *(f"{note}." for note in found.notes)))
 
 
+def _require_labels(path: Path, labels: np.ndarray) -> None:
+    """Refuse what is no label map, such as the scan itself: every number would become a mask of its size."""
+    count = len(np.unique(labels))
+    if count > _MOST_LABELS:
+        raise DataError(path.name, f"holds {count:,} different numbers, as scans do; {_WANTED}")
+
+
 def read_plane_truth(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read a label image of one slice.
 
@@ -105,8 +114,11 @@ def resized(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _structures(path: Path, kind: str, scan: Scan) -> list[Structure]:
     height, width, _ = scan.voxels.shape
+    require_truth_size(path, scan)
     if kind == "nifti":
-        return structures_on(read_label_volume(path), Grid(scan.affine, scan.slice_numbers, (height, width)))
+        volume = read_label_volume(path)
+        _require_labels(path, volume.labels)
+        return structures_on(volume, Grid(scan.affine, scan.slice_numbers, (height, width)))
     if kind == "png" and scan.voxels.shape[2] == 1:
         labels = read_plane_truth(path, (height, width))[..., None]
         return [Structure(organ.name, organ.rgb, None, labels == organ.index) for organ in ORGANS]

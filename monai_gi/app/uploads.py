@@ -1,5 +1,6 @@
 """Uploaded files as a case: archives unpacked, kinds told by content, one scan chosen where there are several."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from monai_gi.pictures import DEFAULT_MAX_PIXELS, picture_header
 from monai_gi.readers.dicom import is_localizer
 from monai_gi.readers.frames import is_grey
 from monai_gi.readers.sources import Source, find_sources, read_source
+from monai_gi.readers.volumes import volume_shape
 from monai_gi.sharing.archive import Limits, unpack_safely
 
 DEFAULT_MAX_VOXELS = 150_000_000
@@ -223,9 +225,11 @@ def _words(number: int, source: Source, modality: str) -> str:
 
 
 def _check_size(source: Source, most: int) -> None:
-    voxels = source.slices * source.size[0] * source.size[1]
+    # All axes of a NIfTI: whoever reads one volume of several inflates them all.
+    shape = volume_shape(source.files[0]) if source.kind == "nifti" else (*source.size, source.slices)
+    voxels = math.prod(shape)
     if voxels > most:
-        size = f"{source.size[0]} × {source.size[1]} × {source.slices}"
+        size = " × ".join(map(str, shape))
         raise DataError("scan", f"{size} are {voxels:,} voxels, at most {most:,} are read here. Take monai-gi predict")
 
 
