@@ -21,6 +21,7 @@ from monai.bundle.scripts import run as monai_bundle_run
 
 from monai_gi.config_ids import is_known, unknown_id
 from monai_gi.errors import DataError
+from monai_gi.freed_memory import keep_freed_memory
 
 PACKAGE_DIR = Path(__file__).parent
 
@@ -38,14 +39,15 @@ def is_distributed() -> bool:
 
 
 def join_processes(device: torch.device | str) -> None:
-    """Join the processes that torchrun started, with NCCL on CUDA and gloo on the CPU; alone it does nothing.
+    """Make this process ready for its device, and join those that torchrun started: NCCL on CUDA, gloo on the CPU.
 
     Args:
         device: the device of this process.
     """
+    device = torch.device(device)
+    keep_freed_memory(device)
     if not is_distributed() or torch.distributed.is_initialized():
         return
-    device = torch.device(device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")

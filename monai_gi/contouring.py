@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+from monai_gi.devices import resolve_device
 from monai_gi.errors import DataError
+from monai_gi.freed_memory import keep_freed_memory
 from monai_gi.outcomes import NotContouredError, Outcome, check_folder, summary
 from monai_gi.prediction_request import Request
 from monai_gi.sharing.opening import Bundle, open_bundle
@@ -21,12 +23,13 @@ def contour(request: Request) -> list[Outcome]:
 
     Raises:
         DataError: nothing to contour, a format that does not suit, a bundle that must not run, an output that is no
-            folder.
+            folder, a device that is not there.
         NotContouredError: all at once after the others are done, the inputs that could not be contoured.
     """
     if not request.input.exists():
         raise DataError(request.input, "no such file or folder. Name a scan, a picture or a slide, or a folder of them")
     check_folder(request.output)
+    keep_freed_memory(resolve_device(request.device))
     bundle = open_bundle(request.bundle, weights=request.weights, trust=request.trust, public_key=request.key)
     with bundle:
         if bundle.input != "slices" and (request.series or request.allow_gaps):
