@@ -164,7 +164,7 @@ def test_a_missing_file(tmp_path):
 
 def test_what_does_not_fit_into_memory_is_told(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.png", PICTURE)
-    monkeypatch.setattr("monai_gi.pictures.pixels._flat", lambda *_: (_ for _ in ()).throw(MemoryError))
+    monkeypatch.setattr("monai_gi.pictures.pixels._filled", lambda *_: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(DataError, match="the memory does not hold the picture"):
         read_rgb(path)
 

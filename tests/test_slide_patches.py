@@ -268,15 +268,18 @@ def test_levels_begin_with_the_finest(levels):
         checked_levels(levels)
 
 
-def test_few_files_are_open_at_a_time(items):
+def test_few_files_are_open_at_a_time(items, caplog, monkeypatch):
     slides = OpenSlides(items, TABLE, files=2)
     first = slides.image(0)
     assert slides.image(0) is first
     slides.image(1)
     slides.label(0)
     assert slides.image(0) is not first
+    monkeypatch.setattr("monai_gi.datasets.open_slides.SLOW_PIXELS", 1000)
     whole = OpenSlides(items, TABLE, whole_pixels=150_000)
     one = whole.label(0)
     assert whole.label(0) is one
-    whole.label(1)
-    assert whole.label(0) is not one
+    with caplog.at_level(logging.WARNING, logger="monai_gi"):
+        whole.label(1)
+        assert whole.label(0) is not one
+    assert caplog.text.count("decoded whole again when its next patch is drawn. Convert PNG, JPEG") == 1

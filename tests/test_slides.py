@@ -43,6 +43,17 @@ LOSSLESS = {
     "strips": lambda path: write_tiff(path, PIXELS, rowsperstrip=20, compression="zlib"),
     "separate planes": lambda path: write_tiff(path, np.moveaxis(PIXELS, 2, 0), planarconfig="separate"),
     "three grey samples": lambda path: write_tiff(path, PIXELS, photometric="minisblack", planarconfig="contig"),
+    "separate planes in packed tiles": lambda path: write_tiff(
+        path, np.moveaxis(PIXELS, 2, 0), planarconfig="separate", **TILED
+    ),
+    "separate planes in one piece": lambda path: write_tiff(
+        path, np.moveaxis(PIXELS, 2, 0), planarconfig="separate", compression="zlib", rowsperstrip=301
+    ),
+    "one packed strip with predictor": lambda path: write_tiff(
+        path, PIXELS, compression="zlib", rowsperstrip=301, predictor=2
+    ),
+    "large strips": lambda path: write_tiff(path, PIXELS, compression="zlib", rowsperstrip=150),
+    "lzw in one strip": lambda path: save(path, PIXELS, compression="tiff_lzw", tiffinfo={278: 301}),
     "lzw": lambda path: save(path, PIXELS, compression="tiff_lzw"),
     "packbits": lambda path: save(path, PIXELS, compression="packbits"),
     "png with a wrong ending": lambda path: save(path, PIXELS, format="PNG"),
@@ -50,7 +61,9 @@ LOSSLESS = {
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_regions_are_those_of_the_whole_picture(tmp_path, kind):
+def test_regions_are_those_of_the_whole_picture(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr("monai_gi.slides.tiff_store.LARGEST_SEGMENT", 30_000)
+    monkeypatch.setattr("monai_gi.slides.tiff_segments.BAND_PIXELS", 20_000)
     slide = open_slide(LOSSLESS[kind](tmp_path / "slide.tif"))
     assert slide.size == SIZE
     places = [
@@ -138,6 +151,30 @@ def test_tiles_that_a_file_leaves_out_are_white(tmp_path):
     found = open_slide(path).read(0, 0, 0, 128, 96)
     assert np.array_equal(found[:, :48], PIXELS[:128, :48])
     assert (found[:, 48:] == 255).all()
+
+
+def test_only_large_pieces_are_unpacked_whole(tmp_path, monkeypatch):
+    path = LOSSLESS["large strips"](tmp_path / "slide.tif")
+    assert not open_slide(path).is_whole
+    monkeypatch.setattr("monai_gi.slides.tiff_store.LARGEST_SEGMENT", 30_000)
+    slide = open_slide(path)
+    assert slide.is_whole
+    assert np.array_equal(slide.read(0, 140, 390, 20, 13), PIXELS[140:160, 390:])
+    path.unlink()
+    assert np.array_equal(slide.read(0, 0, 0, *SIZE), PIXELS)
+
+
+def test_strips_that_a_file_leaves_out_are_white(tmp_path):
+    path = LOSSLESS["plain strips"](tmp_path / "slide.tif")
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["StripByteCounts"].valueoffset
+    data[place + 4 : place + 6] = bytes(2)  # of the third, rows 14 to 20
+    path.write_bytes(data)
+    found = open_slide(path).read(0, 10, 0, 20, 403)
+    assert (found[4:11] == 255).all()
+    assert np.array_equal(found[:4], PIXELS[10:14])
+    assert np.array_equal(found[11:], PIXELS[21:30])
 
 
 def test_a_scanners_file_is_read_through_openslide(tmp_path):

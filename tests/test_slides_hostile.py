@@ -172,6 +172,20 @@ def test_a_budget_holds_for_what_is_decoded_whole(tmp_path):
     assert np.array_equal(open_slide(tmp_path / "piece.tif").read(0, 300, 400, 500, 600), large[300:800, 400:1000])
 
 
+@pytest.mark.parametrize("failing", ["monai_gi.slides.byte_file.tempfile.TemporaryFile", "os.write"])
+def test_a_full_disk_is_told(tmp_path, monkeypatch, failing):
+    Image.fromarray(PIXELS).save(tmp_path / "slide.png")
+    with monkeypatch.context() as full:
+        full.setattr(failing, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        problem = message(tmp_path / "slide.png")
+    assert "has no room for its 0.0 GB of pixels (No space left on device); set TMPDIR to a larger disk" in problem
+
+
+def test_planes_of_ycbcr_are_refused(tmp_path):
+    path = write_tiff(tmp_path / "slide.tif", np.moveaxis(PIXELS, 2, 0), planarconfig="separate", photometric="ycbcr")
+    assert "colours are stored as YCbCr in separate planes, wanted RGB" in message(path)
+
+
 def test_tiled_files_have_no_budget(tmp_path):
     path = write_tiff(tmp_path / "slide.tif", PIXELS, **TILED)
     assert open_slide(path, max_pixels=1).read(0, 0, 0, 301, 403).shape == (301, 403, 3)

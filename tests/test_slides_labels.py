@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from monai_gi.colors import UNKNOWN, color_codes, color_codes_to_labels, color_lookup, name_unknown
@@ -56,6 +57,28 @@ def test_regions_are_those_of_the_drawn_indices(tmp_path, encoding):
         found = label.read(*place)
         assert found.dtype == np.uint8
         assert np.array_equal(found, oracle.label_region(LABELS, *place))
+
+
+@pytest.mark.parametrize("kind", ["colours", "palette", "indices"])
+def test_tiles_that_a_file_leaves_out_are_background(tmp_path, kind):
+    rgb = np.array([[255, 255, 255], [0, 0, 0], [0, 158, 115]], dtype=np.uint8)  # black is no background here
+    rows = [{**row, "rgb": color} for row, color in zip(COLORS["classes"], rgb[[0, 2, 1]].tolist(), strict=True)]
+    table = parse_color_table({"classes": rows}, "colors.yaml")
+    values = {"palette": (LABELS + 1) % 3, "indices": LABELS}.get(kind, rgb[LABELS])
+    options = {"photometric": "rgb" if values.ndim == 3 else "minisblack"}
+    if kind == "palette":
+        colormap = np.zeros((3, 256), dtype=np.uint16)
+        colormap[:, :3] = rgb[[2, 0, 1]].T * np.uint16(257)
+        options = {"photometric": "palette", "colormap": colormap}
+    tiles = iter([values[:64, :48], None, values[64:128, :48], None])
+    path = tmp_path / "mask.tif"
+    shape = (128, 96, *values.shape[2:])
+    tifffile.imwrite(path, tiles, shape=shape, dtype=np.uint8, metadata=None, **TILED, **options)
+    label = open_label(path, table)
+    wanted = LABELS[:128, :96].copy()
+    wanted[:, 48:] = 0
+    assert np.array_equal(label.read(0, 0, 0, 128, 96), wanted)
+    assert survey(label).unknown_pixels == 0
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -1,5 +1,6 @@
 """Slides and label maps of a data list, opened when first asked for, few enough of them open at a time."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +11,16 @@ from monai_gi.slides import ColorTable, LabelSlide, Slide, open_label, open_slid
 
 FILES = 256
 """Open at a time."""
-WHOLE_PIXELS = 700_000_000
-"""Of pictures that are decoded whole, kept at a time: about 2 GB as RGB; one picture is always kept."""
+WHOLE_PIXELS = 10_000_000_000
+"""Of pictures that are unpacked whole into temporary files, kept at a time: 30 GB as RGB; one is always kept."""
+
+SLOW_PIXELS = 10_000_000
+"""Of a picture whose decoding takes longer than a patch's way through a network."""
+_ANEW = (
+    "more pictures than are kept unpacked: each is decoded whole again when its next patch is drawn. Convert PNG, JPEG"
+    " and TIFF in large pieces to tiled TIFF"
+)
+logger = logging.getLogger(__name__)
 
 
 class OpenSlides:
@@ -22,7 +31,7 @@ class OpenSlides:
         colors: table of the label maps.
         max_pixels: budget of a picture that has to be decoded whole; None for the default.
         files: open at a time.
-        whole_pixels: of pictures decoded whole, kept at a time.
+        whole_pixels: of pictures unpacked whole, kept at a time.
     """
 
     def __init__(
@@ -37,6 +46,7 @@ class OpenSlides:
         self._items, self._colors = items, colors
         self._max_pixels = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
         self._files, self._whole_pixels = files, whole_pixels
+        self._is_told = False
         self._open: OrderedDict[tuple[int, str], Slide | LabelSlide] = OrderedDict()
 
     def image(self, number: int) -> Slide:
@@ -68,7 +78,7 @@ class OpenSlides:
         return label
 
     def decode(self) -> None:
-        """Decode pictures that are read whole, as many as are kept, so that workers forked later share their pixels."""
+        """Unpack pictures that are read whole, as many as are kept, so that workers forked later share their pixels."""
         for number in range(len(self._items)):
             slide = self.image(number)
             if slide.is_whole:
@@ -98,7 +108,11 @@ class OpenSlides:
 
     def _close_some(self) -> None:
         while len(self._open) > 1 and (len(self._open) > self._files or self._held() > self._whole_pixels):
-            self._open.popitem(last=False)[1].close()
+            slide = self._open.popitem(last=False)[1]
+            slide.close()
+            if slide.is_whole and not self._is_told and slide.size[0] * slide.size[1] > SLOW_PIXELS:
+                self._is_told = True
+                logger.warning("%s: %s", slide.path, _ANEW)
 
     def _held(self) -> int:
         return sum(slide.size[0] * slide.size[1] for slide in self._open.values() if slide.is_whole)

@@ -102,15 +102,29 @@ def require_readable(path: str | Path, header: PictureHeader, max_pixels: int = 
     Raises:
         DataError: the picture is larger, has more than 8 bits, CMYK, several pictures, or a turned orientation.
     """
-    height, width = header.size
+    require_within(path, header.size, max_pixels)
+    fault = _fault(header)
+    if fault:
+        raise DataError(path, fault)
+
+
+def require_within(path: str | Path, size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse what is larger than the budget.
+
+    Args:
+        path: of the picture, for the error.
+        size: (H, W) of it.
+        max_pixels: the budget.
+
+    Raises:
+        DataError: it is larger.
+    """
+    height, width = size
     if height * width > max_pixels:
         problem = f"{width} x {height} (W x H) are {height * width:,} pixels, over the budget of {max_pixels:,}"
         raise DataError(
             path, f"{problem}; raise it (--max-pixels, max_pixels) if the picture is meant to be that large"
         )
-    fault = _fault(header)
-    if fault:
-        raise DataError(path, fault)
 
 
 class _GreyTaggedTiff(TiffImagePlugin.TiffImageFile):

@@ -1,11 +1,13 @@
 """Pixels of pictures: (H, W, 3) uint8 RGB and masks (H, W) bool, row = y down, column = x right, as stored."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL.ImageFile import ImageFile
 
 from monai_gi.errors import DataError
+from monai_gi.pictures.bands import bands
 from monai_gi.pictures.files import DEFAULT_MAX_PIXELS, header_of, opened, require_readable
 
 THRESHOLD = 127
@@ -13,7 +15,6 @@ GREY_TOLERANCE = 16
 """Largest difference of a mask's red, green and blue: JPEG stores grey with a little colour."""
 
 _OPAQUE = 255
-_BAND_ROWS = 512
 
 
 def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
@@ -33,7 +34,45 @@ def read_rgb(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.nd
     """
     with opened(path) as (image, kind):
         require_readable(path, header_of(image, kind), max_pixels)
-        return _flat(path, image)
+        return _filled(path, image, kind)
+
+
+def rgb_bands(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[np.ndarray]:
+    """Read a picture in colour, in bands of whole rows from top to bottom; all but JPEG in bounded memory.
+
+    Args:
+        path: as for `read_rgb`.
+        max_pixels: larger pictures are not decoded.
+
+    Yields:
+        np.ndarray: (rows, W, 3), uint8.
+
+    Raises:
+        DataError: as for `read_rgb`.
+    """
+    with opened(path) as (image, kind):
+        require_readable(path, header_of(image, kind), max_pixels)
+        yield from _opaque_bands(path, image, kind)
+
+
+def index_bands(path: str | Path) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Read a picture of one channel as it is stored, in bands of whole rows from top to bottom.
+
+    Args:
+        path: of mode `L` or `P`; what it says of transparency does not matter.
+
+    Yields:
+        tuple[np.ndarray, np.ndarray | None]: (rows, W, 1) uint8, and the palette (256, 3) uint8 where there is one.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    with opened(path) as (image, kind):
+        for band in bands(image, kind):
+            colors = np.frombuffer(bytes(band.getpalette() or ()), np.uint8).reshape(-1, 3)
+            palette = np.zeros((256, 3), dtype=np.uint8)
+            palette[: len(colors)] = colors
+            yield np.asarray(band)[..., None], palette if len(colors) else None
 
 
 def read_mask(path: str | Path, *, threshold: int = THRESHOLD, max_pixels: int = DEFAULT_MAX_PIXELS) -> np.ndarray:
@@ -57,7 +96,7 @@ def read_mask(path: str | Path, *, threshold: int = THRESHOLD, max_pixels: int =
     with opened(path) as (image, kind):
         require_readable(path, header_of(image, kind), max_pixels)
         is_grey = image.mode in ("1", "L")
-        grey = np.asarray(image.convert("L")) if is_grey else _grey(path, _flat(path, image))
+        grey = np.asarray(image.convert("L")) if is_grey else _grey(path, _filled(path, image, kind))
     mask = grey > threshold
     brightest = int(grey.max())
     if brightest and not mask.any():
@@ -66,20 +105,26 @@ def read_mask(path: str | Path, *, threshold: int = THRESHOLD, max_pixels: int =
     return mask
 
 
-def _flat(path: str | Path, image: ImageFile) -> np.ndarray:
-    """(H, W, 3) uint8; alpha has to be opaque. In bands, since Pillow's copies are larger than the picture."""
+def _filled(path: str | Path, image: ImageFile, kind: str) -> np.ndarray:
+    """(H, W, 3) uint8, all of the picture."""
     pixels = np.empty((image.height, image.width, 3), dtype=np.uint8)
-    mode, clear = "RGBA" if image.has_transparency_data else "RGB", 0
-    image.load()
-    for top in range(0, image.height, _BAND_ROWS):
-        bottom = min(image.height, top + _BAND_ROWS)
-        band = np.asarray(image.crop((0, top, image.width, bottom)).convert(mode))
-        pixels[top:bottom] = band[..., :3]
-        clear += int(np.count_nonzero(band[..., 3:] != _OPAQUE))
+    top = 0
+    for band in _opaque_bands(path, image, kind):
+        pixels[top : top + len(band)] = band
+        top += len(band)
+    return pixels
+
+
+def _opaque_bands(path: str | Path, image: ImageFile, kind: str) -> Iterator[np.ndarray]:
+    """Bands (rows, W, 3) uint8; after the last an error if alpha was not opaque."""
+    clear = 0
+    for band in bands(image, kind):
+        pixels = np.asarray(band.convert("RGBA" if band.has_transparency_data else "RGB"))
+        clear += int(np.count_nonzero(pixels[..., 3:] != _OPAQUE))
+        yield pixels[..., :3]
     if clear:
         problem = f"{clear} of {image.height * image.width} pixels can be seen through (alpha)"
         raise DataError(path, f"{problem}, wanted none; lay the picture on the background that is meant, and save it")
-    return pixels
 
 
 def _grey(path: str | Path, rgb: np.ndarray) -> np.ndarray:

@@ -68,6 +68,20 @@ class ColorTable(NamedTuple):
         known[list(self.indices)] = self.indices
         return known
 
+    def background_value(self, channels: int, palette: np.ndarray | None) -> int | tuple[int, ...]:
+        """How a label map stores the background, index 0.
+
+        Args:
+            channels: 3 of a colour map, 1 of a palette or index image.
+            palette: (256, 3), uint8, of a palette image.
+
+        Returns:
+            A colour, or a value; 0 where a palette has no colour of the background.
+        """
+        if channels == 3:
+            return self.rgb[self.indices.index(0)]
+        return 0 if palette is None else int(np.argmax(self.palette_lookup(palette) == 0))
+
     def palette_lookup(self, palette: np.ndarray) -> np.ndarray:
         """The index of every value of a palette image, by its colour.
 

@@ -5,6 +5,7 @@ images only: those of colour maps are often averages, whose mixed colours no tab
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from monai_gi.colors import UNKNOWN, color_codes
 from monai_gi.errors import DataError
 from monai_gi.pictures import DEFAULT_MAX_PIXELS
 from monai_gi.slides.color_table import ColorTable
-from monai_gi.slides.opening import Handle, first_bytes, is_tiff, open_tiff
+from monai_gi.slides.opening import Handle, first_bytes, is_tiff
 from monai_gi.slides.openslide_store import GENERIC, vendor_of
 from monai_gi.slides.picture_store import open_label_picture
 from monai_gi.slides.regions import blocks, halved, read_padded, steps
 from monai_gi.slides.stores import Store, nearest_finer
+from monai_gi.slides.tiff_store import TiffStore
 
 BACKGROUND = 0
 
@@ -35,7 +37,7 @@ class LabelSlide:
         table: as given.
         size: (H, W) of the full image.
         kind: `tiff`, `png` or `jpeg`.
-        is_whole: the file is decoded whole and kept in memory.
+        is_whole: the file is unpacked whole into a temporary file.
 
     Raises:
         DataError: the file is missing, damaged, of an unknown kind or over the budget.
@@ -48,11 +50,11 @@ class LabelSlide:
     is_whole: bool
 
     def __init__(self, path: str | Path, table: ColorTable, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
-        self._handle = Handle(path, open_label_store, max_pixels)
+        self._handle = Handle(path, partial(open_label_store, table=table), max_pixels)
         store = self._handle.store
         self.path, self.table = Path(path), table
         self.size = store.levels[0].size
-        self.kind, self.is_whole = store.kind, store.survives_fork
+        self.kind, self.is_whole = store.kind, store.is_whole
 
     def level_size(self, level: int) -> tuple[int, int]:
         """Size of a level, stored or not.
@@ -141,12 +143,13 @@ def open_label(path: str | Path, table: ColorTable, *, max_pixels: int = DEFAULT
     return LabelSlide(path, table, max_pixels=max_pixels)
 
 
-def open_label_store(path: Path, max_pixels: int) -> Store:
+def open_label_store(path: Path, max_pixels: int, table: ColorTable | None = None) -> Store:
     """Open the file of a label map with its values as they are stored.
 
     Args:
         path: the file.
         max_pixels: budget of what has to be decoded whole.
+        table: tells what stands where the file leaves tiles out: the background. None where no pixel is read.
 
     Returns:
         The open file.
@@ -155,7 +158,10 @@ def open_label_store(path: Path, max_pixels: int) -> Store:
         DataError: the file is missing, damaged, of an unknown kind or over the budget.
     """
     if is_tiff(first_bytes(path)):
-        return open_tiff(path, max_pixels, open_label_picture)
+        store = TiffStore(path, max_pixels)
+        if table is not None:
+            store.fill = table.background_value(store.channels, store.palette)
+        return store
     if vendor_of(path) not in (None, GENERIC):
         raise DataError(path, "is a scanner's slide, a label map is wanted: TIFF, PNG or JPEG of the classes' colours")
     return open_label_picture(path, max_pixels)

@@ -1,6 +1,6 @@
 """Which reader a file gets, by its content; and handles that are opened anew in every process.
 
-TIFF goes segment by segment (`tiff_store`), vendors' files through OpenSlide, the rest is decoded whole.
+TIFF goes segment by segment (`tiff_store`), vendors' files through OpenSlide, the rest is unpacked whole.
 """
 
 import os
@@ -12,7 +12,7 @@ from monai_gi.errors import DataError
 from monai_gi.slides.openslide_store import GENERIC, OpenSlideStore, vendor_of
 from monai_gi.slides.picture_store import open_picture
 from monai_gi.slides.stores import Store
-from monai_gi.slides.tiff_store import TiffStore, Unsuitable
+from monai_gi.slides.tiff_store import TiffStore
 
 Opener = Callable[[Path, int], Store]
 
@@ -45,28 +45,11 @@ def open_image(path: Path, max_pixels: int) -> Store:
     if vendor not in (None, GENERIC):
         return OpenSlideStore(path)
     if is_tiff(start):
-        return open_tiff(path, max_pixels, open_picture)
+        return TiffStore(path, max_pixels)
     if start.startswith(_PICTURE_STARTS):
         return open_picture(path, max_pixels)
     problem = f"no image known here (it starts with {start!r}); wanted TIFF, SVS or the like, PNG or JPEG"
     raise DataError(path, f"{problem}. Files of a scanner need OpenSlide: pip install monai_gi[wsi]")
-
-
-def open_tiff(path: Path, max_pixels: int, whole: Opener) -> Store:
-    """Open a TIFF by its tiles or strips, or whole where those are too large or in planes.
-
-    Args:
-        path: the file.
-        max_pixels: budget of what has to be decoded whole.
-        whole: opens what has to be decoded whole.
-
-    Returns:
-        The open file.
-    """
-    try:
-        return TiffStore(path)
-    except Unsuitable:
-        return whole(path, max_pixels)
 
 
 def is_tiff(start: bytes) -> bool:

@@ -50,6 +50,7 @@ class OpenSlideStore:
         channels: 3.
         palette: None.
         survives_fork: no.
+        is_whole: no.
 
     Raises:
         DataError: OpenSlide refuses the file.
@@ -61,6 +62,7 @@ class OpenSlideStore:
     channels: int = 3
     palette: np.ndarray | None = None
     survives_fork: bool = False
+    is_whole: bool = False
 
     def __init__(self, path: Path) -> None:
         import openslide

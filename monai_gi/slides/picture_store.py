@@ -1,16 +1,19 @@
-"""PNG, JPEG and such TIFF as can only be decoded whole: decoded at the first read, and kept in memory.
+"""PNG and JPEG: decoded at the first read, whole, into a temporary file.
 
 Label maps in palettes or indices stay one byte a pixel.
 """
 
 import logging
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from monai_gi.errors import DataError
-from monai_gi.pictures import PictureHeader, opened, picture_header, read_rgb, require_readable
+from monai_gi.pictures import PictureHeader, index_bands, picture_header, require_readable, rgb_bands
+from monai_gi.slides.byte_file import UnpackedPixels
 from monai_gi.slides.stores import StoredLevel
 
 logger = logging.getLogger(__name__)
@@ -23,7 +26,7 @@ _ONE_CHANNEL = ("L", "P")
 
 
 class PictureStore:
-    """A picture that is decoded whole; forked processes share its pixels once they are there.
+    """A picture that is unpacked whole; forked processes share its pixels once they are there.
 
     Args:
         path: the file.
@@ -32,11 +35,12 @@ class PictureStore:
         as_stored: keep one channel of indices as it is, do not turn it into colours.
 
     Attributes:
-        kind: `png`, `jpeg` or `tiff`.
+        kind: `png` or `jpeg`.
         levels: the full image alone.
         mpp: None.
         channels: 1 or 3.
         survives_fork: yes.
+        is_whole: yes.
 
     Raises:
         DataError: the header shows that the picture can not be read, or is too large.
@@ -47,20 +51,23 @@ class PictureStore:
     mpp: tuple[float, float] | None = None
     channels: int
     survives_fork: bool = True
+    is_whole: bool = True
 
     def __init__(self, path: Path, header: PictureHeader, max_pixels: int, *, as_stored: bool = False) -> None:
         require_readable(path, header, max_pixels)
         self._path, self._max_pixels, self._as_stored = path, max_pixels, as_stored
         self.kind = header.format
-        self.levels = (StoredLevel(header.size, 0, (_BLOCK, header.size[1])),)
+        self.levels = (StoredLevel(header.size, 0, (_BLOCK, _BLOCK)),)
         self.channels = 1 if as_stored else 3
-        self._decoded: tuple[np.ndarray, np.ndarray | None] | None = None
+        self._unpacked: UnpackedPixels | None = None
+        self._palette: np.ndarray | None = None
         self._lock = threading.Lock()
 
     @property
     def palette(self) -> np.ndarray | None:
         """(256, 3), uint8, where the one channel holds indices into a palette."""
-        return self._pixels()[1] if self._as_stored else None
+        self._pixels()
+        return self._palette
 
     def read(self, index: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Read a region that lies inside the picture.
@@ -73,44 +80,65 @@ class PictureStore:
             width: columns.
 
         Returns:
-            (height, width, 1 or 3), uint8, a view that is not to be written to.
+            (height, width, 1 or 3), uint8.
 
         Raises:
             DataError: the picture is damaged, or its alpha channel hides something.
         """
-        return self._pixels()[0][top : top + height, left : left + width]
+        return self._pixels().read(top, left, height, width)
 
     def close(self) -> None:
         """Let go of the pixels."""
-        self._decoded = None
+        self._unpacked = None
 
-    def _pixels(self) -> tuple[np.ndarray, np.ndarray | None]:
+    def _pixels(self) -> UnpackedPixels:
         with self._lock:
-            if self._decoded is None:
-                self._decoded = self._decode()
-            return self._decoded
+            if self._unpacked is None:
+                self._unpacked = self._unpack()
+            return self._unpacked
 
-    def _decode(self) -> tuple[np.ndarray, np.ndarray | None]:
-        height, width = self.levels[0].size
-        if height * width > LARGE:
-            megapixels = height * width // 1_000_000
-            logger.warning(
-                "%s: %d megapixels decoded whole; of a tiled TIFF only the parts used", self._path, megapixels
-            )
-        if self._as_stored:
-            return _indices(self._path)
-        return read_rgb(self._path, max_pixels=self._max_pixels), None
+    def _unpack(self) -> UnpackedPixels:
+        size = self.levels[0].size
+        tell_large(self._path, size, "with 4 bytes of memory a pixel, " if self.kind == "jpeg" else "")
+        pixels, top = UnpackedPixels(self._path, size, self.channels), 0
+        for band in self._bands():
+            pixels.write(top, 0, band)
+            top += len(band)
+        return pixels
+
+    def _bands(self) -> Iterator[np.ndarray]:
+        if not self._as_stored:
+            yield from rgb_bands(self._path, max_pixels=self._max_pixels)
+            return
+        for band, palette in index_bands(self._path):
+            self._palette = palette
+            yield band
+
+
+def tell_large(path: Path, size: tuple[int, int], how: str = "") -> None:
+    """Log that a picture is large, and what would serve better.
+
+    Args:
+        path: of the picture.
+        size: (H, W) of it.
+        how: it is unpacked.
+    """
+    if size[0] * size[1] > LARGE:
+        megapixels = size[0] * size[1] // 1_000_000
+        folder = tempfile.gettempdir()
+        hint = "of a tiled TIFF only the parts used are read"
+        logger.warning("%s: %d megapixels are unpacked whole %sinto %s; %s", path, megapixels, how, folder, hint)
 
 
 def open_picture(path: Path, max_pixels: int) -> PictureStore:
     """Open a picture in colour.
 
     Args:
-        path: PNG, JPEG or TIFF of 8 bits.
+        path: PNG or JPEG of 8 bits.
         max_pixels: larger ones are refused.
 
     Returns:
-        It, not decoded yet.
+        It, not unpacked yet.
 
     Raises:
         DataError: its header shows that it can not be read, or is too large.
@@ -122,11 +150,11 @@ def open_label_picture(path: Path, max_pixels: int) -> PictureStore:
     """Open a label map: RGB pixels, or one channel of indices with its palette, if it has one.
 
     Args:
-        path: PNG, JPEG or TIFF.
+        path: PNG or JPEG.
         max_pixels: larger ones are refused.
 
     Returns:
-        It, not decoded yet.
+        It, not unpacked yet.
 
     Raises:
         DataError: its header shows that it can not be read, or is too large; or it is a grey JPEG, whose values are no
@@ -137,13 +165,3 @@ def open_label_picture(path: Path, max_pixels: int) -> PictureStore:
     if as_stored and header.format == "jpeg":
         raise DataError(path, "grey values of a JPEG are no indices of classes; wanted PNG or TIFF, which keep them")
     return PictureStore(path, header, max_pixels, as_stored=as_stored)
-
-
-def _indices(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Indices (H, W, 1) and the palette (256, 3); its transparency does not matter to classes."""
-    with opened(path) as (image, _):
-        pixels = np.asarray(image)[..., None]
-        colors = np.frombuffer(bytes(image.getpalette() or ()), np.uint8).reshape(-1, 3)
-    palette = np.zeros((256, 3), dtype=np.uint8)
-    palette[: len(colors)] = colors
-    return pixels, palette if len(colors) else None

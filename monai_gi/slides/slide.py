@@ -40,7 +40,7 @@ class Slide:
         mpp: micrometres a pixel of the full image (row, column), None where the file does not tell.
         stored_levels: what the file holds, the full image first.
         kind: `tiff`, `png`, `jpeg`, or a vendor's name as OpenSlide knows it.
-        is_whole: the file is decoded whole and kept in memory.
+        is_whole: the file is unpacked whole into a temporary file.
 
     Raises:
         DataError: the file is missing, damaged, of an unknown kind or over the budget.
@@ -61,7 +61,7 @@ class Slide:
         self.size = store.levels[0].size
         self.mpp = store.mpp
         self.stored_levels = store.levels
-        self.kind, self.is_whole = store.kind, store.survives_fork
+        self.kind, self.is_whole = store.kind, store.is_whole
 
     def level_size(self, level: int) -> tuple[int, int]:
         """Size of a level, stored or not.

@@ -36,6 +36,7 @@ class Store(Protocol):
         mpp: micrometres a pixel of the full image (row, column), None where the file does not tell.
         channels: stored a pixel, 1 or 3.
         survives_fork: a forked process may go on using it.
+        is_whole: the full image is unpacked into a temporary file at the first read.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Store(Protocol):
     mpp: tuple[float, float] | None
     channels: int
     survives_fork: bool
+    is_whole: bool
 
     @property
     def palette(self) -> np.ndarray | None:

@@ -6,16 +6,20 @@ Source: https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml
 """
 
 import io
+import math
 import struct
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import TiffImagePlugin
 
+from monai_gi.pictures import BAND_PIXELS, Inflated
 from monai_gi.slides.tiff_tags import has_alpha
 
 _NONE, _DEFLATE, _OLD_DEFLATE, _JPEG = 1, 8, 32946, 7
 _BY_TIFFFILE = (_NONE, _DEFLATE, _OLD_DEFLATE)
+_NO_PREDICTOR, _DIFFERENCES = 1, 2
 _SHORT, _LONG, _BYTES = 3, 4, 7
 _TYPE_SIZE = {_SHORT: 2, _LONG: 4, _BYTES: 1}
 _GREY, _RGB, _YCBCR = 1, 2, 6
@@ -81,6 +85,30 @@ def decode_segment(data: bytes, index: int, size: tuple[int, int], coding: Codin
     if pixels.shape[0] < size[0] or pixels.shape[1:] != (size[1], coding.samples) or pixels.dtype != np.uint8:
         raise ValueError(f"{pixels.shape} of {pixels.dtype} where {(*size, coding.samples)} of uint8 are wanted")
     return pixels[: size[0]]
+
+
+def decode_bands(data: bytes, index: int, size: tuple[int, int], coding: Coding) -> Iterator[np.ndarray]:
+    """Decode a large tile or strip in bands of whole rows, in bounded memory where zlib packed it.
+
+    Args:
+        data: its bytes in the file.
+        index: its number in the level.
+        size: (rows, columns) of it.
+        coding: of the level.
+
+    Yields:
+        np.ndarray: (rows, columns, samples), uint8.
+    """
+    predictor = int(coding.page.predictor)
+    if coding.compression not in (_DEFLATE, _OLD_DEFLATE) or predictor not in (_NO_PREDICTOR, _DIFFERENCES):
+        yield decode_segment(data, index, size, coding)
+        return
+    rows, columns = size
+    pixels, most = Inflated(iter([data])), max(1, BAND_PIXELS // columns)
+    for top in range(0, rows, most):
+        shape = (min(most, rows - top), columns, coding.samples)
+        band = np.frombuffer(pixels.read(math.prod(shape)), np.uint8).reshape(shape)
+        yield np.add.accumulate(band, axis=1, dtype=np.uint8) if predictor == _DIFFERENCES else band
 
 
 def _by_libtiff(data: bytes, size: tuple[int, int], coding: Coding) -> np.ndarray:

@@ -7,26 +7,30 @@ OpenSlide reads tiled TIFF too, but its lower levels move by a fraction of a pix
 import itertools
 import os
 import threading
-import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from monai_gi.errors import DataError
-from monai_gi.pictures import BROKEN
+from monai_gi.pictures import BROKEN, DEFAULT_MAX_PIXELS, require_within
+from monai_gi.slides.byte_file import ByteFile, UnpackedPixels
+from monai_gi.slides.picture_store import tell_large
 from monai_gi.slides.regions import paste
 from monai_gi.slides.segment_cache import process_cache
 from monai_gi.slides.stores import StoredLevel, is_oversized, level_of
-from monai_gi.slides.tiff_segments import Coding, coding_of, decode_segment
+from monai_gi.slides.tiff_segments import Coding, coding_of, decode_bands, decode_segment
 from monai_gi.slides.tiff_tags import layout_fault, palette_of, pixel_size_um
 
 LARGEST_SEGMENT = 1 << 22
-"""Pixels; what is packed in larger pieces is no better than a picture that is decoded whole."""
+"""Pixels; a level that is packed in larger pieces is unpacked whole, piece by piece, into a temporary file."""
 
 _counter = itertools.count()
 _NO_COMPRESSION = 1
+_YCBCR = 6
 _OPAQUE = 255
+_WHITE = 255
 
 
 class _Pixels(NamedTuple):
@@ -36,9 +40,16 @@ class _Pixels(NamedTuple):
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
     across: int
+    planes: int  # in which the samples lie apart; 1 where they lie together
     coding: Coding
     palette: np.ndarray | None
     strip_rows: int  # of uncompressed strips, in which any row can be read by itself; else 0
+    is_large: bool  # of pieces that no patch can wait for
+
+    def number(self, row: int, column: int, plane: int) -> int:
+        """Place in the file's list of a piece."""
+        down = len(self.offsets) // (self.across * self.planes)
+        return (plane * down + row) * self.across + column
 
 
 class TiffStore:
@@ -46,7 +57,7 @@ class TiffStore:
 
     Args:
         path: the file.
-        fill: value of tiles that the file leaves out.
+        max_pixels: budget of a level that has to be unpacked whole.
 
     Attributes:
         kind: `tiff`.
@@ -54,12 +65,13 @@ class TiffStore:
         mpp: (row, column), or None.
         channels: 1 or 3.
         palette: (256, 3), or None.
-        survives_fork: no, since processes would share the place in the file.
+        survives_fork: yes.
+        is_whole: the full image is packed in large pieces.
+        fill: value of tiles that the file leaves out, (channels,) or one for all; white unless set before reading.
 
     Raises:
         DataError: the file is damaged or cut short, or of a kind that is read wrongly elsewhere: more than 8 bits,
-            CMYK, several images.
-        Unsuitable: it has to be decoded whole: large compressed pieces, or colours in separate planes.
+            CMYK, several images; or it is over the budget.
     """
 
     kind: str = "tiff"
@@ -67,19 +79,25 @@ class TiffStore:
     mpp: tuple[float, float] | None
     channels: int
     palette: np.ndarray | None
-    survives_fork: bool = False
+    survives_fork: bool = True
+    is_whole: bool
+    fill: int | tuple[int, ...]
 
-    def __init__(self, path: Path, fill: int = 255) -> None:
-        self._path, self._fill = path, fill
+    def __init__(self, path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
+        self._path, self.fill = path, _WHITE
         self._key = next(_counter)
         pages, self.mpp = _read_structure(path)
         self._pixels = pages
         self.levels = tuple(page.level for page in pages)
         self.channels = pages[0].coding.channels
         self.palette = pages[0].palette
+        for level in pages:
+            if level.is_large:
+                require_within(path, level.level.size, max_pixels)
+        self.is_whole = pages[0].is_large
         self._lock = threading.Lock()
-        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self._close = weakref.finalize(self, os.close, self._file)
+        self._unpacked: dict[int, UnpackedPixels] = {}
+        self._file = ByteFile(path, os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
 
     def read(self, index: int, top: int, left: int, height: int, width: int) -> np.ndarray:
         """Read a region that lies inside a level.
@@ -100,6 +118,8 @@ class TiffStore:
         pixels = self._pixels[index]
         if pixels.strip_rows:
             return self._read_rows(pixels, top, left, height, width)
+        if pixels.is_large:
+            return self._whole(index).read(top, left, height, width)
         region = np.empty((height, width, self.channels), dtype=np.uint8)
         rows, columns = pixels.level.segment
         for row in range(top // rows, -(-(top + height) // rows)):
@@ -109,30 +129,68 @@ class TiffStore:
 
     def close(self) -> None:
         """Let go of the file and of its decoded tiles."""
-        self._close()
+        self._file.close()
+        self._unpacked.clear()
         process_cache().forget(self._key)
 
     def _segment(self, index: int, row: int, column: int) -> np.ndarray:
         return process_cache().get((self._key, index, row, column), lambda: self._decode(index, row, column))
 
-    def _decode(self, index: int, row: int, column: int) -> np.ndarray:
+    def _whole(self, index: int) -> UnpackedPixels:
+        """All of a level, unpacked when first asked for."""
+        with self._lock:
+            if index not in self._unpacked:
+                self._unpacked[index] = self._unpack(index)
+            return self._unpacked[index]
+
+    def _unpack(self, index: int) -> UnpackedPixels:
         pixels = self._pixels[index]
-        number = row * pixels.across + column
+        (height, width), _, (rows, columns) = pixels.level
+        tell_large(self._path, (height, width), f"in pieces of {columns} x {rows} pixels ")
+        unpacked = UnpackedPixels(self._path, (height, width), self.channels)
+        for row in range(-(-height // rows)):
+            for column in range(pixels.across):
+                top, left = row * rows, column * columns
+                for band in self._bands(index, row, column):
+                    inside = band[: height - top, : width - left]
+                    if len(inside):
+                        unpacked.write(top, left, inside)
+                    top += len(band)
+        return unpacked
+
+    def _decode(self, index: int, row: int, column: int) -> np.ndarray:
+        return np.concatenate(list(self._bands(index, row, column)))
+
+    def _bands(self, index: int, row: int, column: int) -> Iterator[np.ndarray]:
+        """A piece from top to bottom, (rows, columns, channels): one band of it, unless it is large."""
+        pixels = self._pixels[index]
         rows, columns = pixels.level.segment
         is_tiled = pixels.coding.page.is_tiled
         size = (rows if is_tiled else min(rows, pixels.level.size[0] - row * rows), columns)
-        if not pixels.counts[number]:
-            return np.full((*size, self.channels), self._fill, dtype=np.uint8)
-        data = self._bytes(pixels.offsets[number], pixels.counts[number])
+        places = [pixels.number(row, column, plane) for plane in range(pixels.planes)]
+        if not all(pixels.counts[place] for place in places):
+            yield np.broadcast_to(np.array(self.fill, dtype=np.uint8), (*size, self.channels))
+            return
+        top = row * rows
         try:
-            decoded = decode_segment(data, number, size, pixels.coding)
+            for band in zip(*(self._plane(pixels, place, size) for place in places), strict=True):
+                samples = np.concatenate(band, axis=2) if len(band) > 1 else band[0]
+                inside = (pixels.level.size[0] - top, pixels.level.size[1] - column * columns)
+                yield self._opaque(samples, pixels, inside)
+                top += len(samples)
         except BROKEN as error:
             where = f"the piece at row {row * rows}, column {column * columns} of level {pixels.level.level}"
             raise DataError(
                 self._path, f"{where} can not be decoded ({error}); copy it again from its source"
             ) from error
-        inside = (pixels.level.size[0] - row * rows, pixels.level.size[1] - column * columns)
-        return self._opaque(decoded, pixels, inside)
+
+    def _plane(self, pixels: _Pixels, place: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
+        """All samples of a piece, or one plane of them."""
+        coding = pixels.coding if pixels.planes == 1 else pixels.coding._replace(samples=1, has_alpha=False)
+        data = self._file.read(pixels.offsets[place], pixels.counts[place])
+        if pixels.is_large:
+            return decode_bands(data, place, size, coding)
+        return iter([decode_segment(data, place, size, coding)])
 
     def _opaque(self, samples: np.ndarray, pixels: _Pixels, inside: tuple[int, int]) -> np.ndarray:
         """The colours of (h, w, samples); alpha counts in the (rows, columns) of them that lie inside the image."""
@@ -145,29 +203,16 @@ class TiffStore:
         return np.ascontiguousarray(samples[..., :-1])
 
     def _read_rows(self, pixels: _Pixels, top: int, left: int, height: int, width: int) -> np.ndarray:
-        samples = pixels.coding.samples
-        region = np.empty((height, width, samples), dtype=np.uint8)
-        row_bytes = pixels.level.size[1] * samples
+        region = np.empty((height, width, pixels.coding.samples), dtype=np.uint8)
+        together = pixels.coding.samples // pixels.planes
         for line in range(height):
             strip, row = divmod(top + line, pixels.strip_rows)
-            data = self._bytes(pixels.offsets[strip] + row * row_bytes + left * samples, width * samples)
-            region[line] = np.frombuffer(data, np.uint8).reshape(width, samples)
+            for plane in range(pixels.planes):
+                place = pixels.number(strip, 0, plane)
+                start = pixels.offsets[place] + (row * pixels.level.size[1] + left) * together
+                data = self._file.read(start, width * together)
+                region[line, :, plane * together :][:, :together] = np.frombuffer(data, np.uint8).reshape(width, -1)
         return self._opaque(region, pixels, (height, width))
-
-    def _bytes(self, offset: int, count: int) -> bytes:
-        if hasattr(os, "pread"):
-            data = os.pread(self._file, count, offset)
-        else:
-            with self._lock:  # Windows
-                os.lseek(self._file, offset, os.SEEK_SET)
-                data = os.read(self._file, count)
-        if len(data) < count:
-            raise DataError(self._path, "has become shorter since it was opened; is it still being copied?")
-        return data
-
-
-class Unsuitable(Exception):
-    """The file is sound, but has to be decoded whole."""
 
 
 def _read_structure(path: Path) -> tuple[tuple[_Pixels, ...], tuple[float, float] | None]:
@@ -208,20 +253,26 @@ def _pixels(path: Path, page: Any, level: int) -> _Pixels:
     strip = (min(height, int(page.rowsperstrip)), width)
     tile = (int(page.tilelength), int(page.tilewidth)) if page.is_tiled else strip
     is_plain = int(page.compression) == _NO_COMPRESSION and not page.is_tiled
-    if int(page.planarconfig) != 1 and page.samplesperpixel > 1:
-        raise Unsuitable
-    if min(tile) < 1:
-        raise ValueError(f"pieces of {tile[1]} x {tile[0]} pixels")
-    if page.is_tiled and is_oversized(tile, (height, width)):
-        raise ValueError(f"tiles of {tile[1]} x {tile[0]} pixels in an image of {width} x {height}")
-    if not is_plain and tile[0] * tile[1] > LARGEST_SEGMENT:
-        raise Unsuitable
+    if min(tile) < 1 or (page.is_tiled and is_oversized(tile, (height, width))):
+        raise ValueError(f"pieces of {tile[1]} x {tile[0]} pixels in an image of {width} x {height}")
+    planes = int(page.samplesperpixel) if int(page.planarconfig) != 1 else 1
+    if planes > 1 and int(page.photometric) == _YCBCR:
+        raise DataError(path, "colours are stored as YCbCr in separate planes, wanted RGB; convert it to RGB")
     down, across = -(-height // tile[0]), -(-width // tile[1])
     offsets, counts = tuple(page.dataoffsets), tuple(page.databytecounts)
-    _require_whole(path, offsets, counts, down * across)
-    stored = StoredLevel((height, width), level, (1, width) if is_plain else tile)
-    strip_rows = tile[0] if is_plain else 0
-    return _Pixels(stored, offsets, counts, across, coding_of(page), palette_of(page), strip_rows)
+    _require_whole(path, offsets, counts, down * across * planes)
+    is_plain = is_plain and all(counts)
+    return _Pixels(
+        StoredLevel((height, width), level, (1, width) if is_plain else tile),
+        offsets,
+        counts,
+        across,
+        planes,
+        coding_of(page),
+        palette_of(page),
+        strip_rows=tile[0] if is_plain else 0,
+        is_large=not is_plain and tile[0] * tile[1] > LARGEST_SEGMENT,
+    )
 
 
 def _require_whole(path: Path, offsets: tuple[int, ...], counts: tuple[int, ...], wanted: int) -> None:
