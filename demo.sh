@@ -49,9 +49,13 @@ command monai-gi compare "$demo"/dicom/patient_1/axial/contours.dcm "$demo"/cont
 
 say "Done. Look at:"
 cat <<END
+  report       $run/evaluation/report.html: all of it on one page
   scores       $run/evaluation/summary.json (and cases.csv, scans.csv, slices.csv beside it)
   overlays     $run/evaluation/overlays/ (truth and prediction), $run/inference/overlays/ (test scans)
   TensorBoard  $run/tensorboard: tensorboard --logdir $run
   submission   $run/inference/submission.csv
   contours     $demo/contours/: RTSTRUCT, DICOM SEG, NIfTI, pictures, and result.json with the slices to check first
+
+The same in the browser, where the extra 'app' is installed (make demo's environment has it):
+  monai-gi app --bundle $demo/segformer-0.1.0.zip
 END

@@ -19,6 +19,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from monai_gi.datasets.phantom.dicom import plan_dicom, write_drawn
 from monai_gi.devices import resolve_amp, resolve_device
+from monai_gi.freed_memory import keep_freed_memory
 from monai_gi.grids import network_grid
 from monai_gi.networks import HuggingFaceSegmenter
 from monai_gi.outputs import FORMATS_OF_KIND, Results, write_outputs
@@ -120,6 +121,7 @@ def main() -> None:
     options.amp = False if options.amp == "off" else options.amp
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
+    keep_freed_memory(resolve_device(options.device))
     with tempfile.TemporaryDirectory() as folder:
         run(Path(folder), options)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
