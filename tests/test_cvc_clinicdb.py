@@ -245,6 +245,15 @@ def test_leaking_protocols_are_warned_of(root, caplog, protocol):
     assert "so frames leak" in caplog.text
 
 
+def test_pranet_s_frames_alone_are_not_its_protocol(root, caplog):
+    report = write_index(root, root / "datalist.json", protocol="pranet-62")
+    load_frames(root)
+    for text in (report, caplog.text):
+        assert "PraNet trains on 900 frames of Kvasir-SEG too, and here the 62 test frames also choose the best" in text
+    assert report.count("warning: ") == 2
+    assert "Kvasir" not in write_index(root, root / "datalist.json", protocol="random")
+
+
 def test_frames_set_aside_are_loaded_as_a_part(root):
     write_index(root, root / "datalist.json", protocol="random")
     test = load_frames(root, part="test", protocol="random")
@@ -256,8 +265,9 @@ def test_frames_set_aside_are_loaded_as_a_part(root):
 
 def test_a_datalist_of_another_protocol_is_refused(root):
     write_index(root, root / "datalist.json", protocol="random")
-    with pytest.raises(DataError, match="was written by the protocol random, sequence is asked for"):
+    with pytest.raises(DataError, match="was written by the protocol random, sequence is asked for") as caught:
         load_frames(root, protocol="sequence")
+    assert caught.value.problem.endswith("--protocol sequence`, and name its file with --datalist")
 
 
 @pytest.mark.parametrize(

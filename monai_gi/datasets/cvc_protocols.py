@@ -1,6 +1,7 @@
 """How the frames of CVC-ClinicDB are dealt out, by name; numbers of different protocols are never compared.
 
-`sequence`: whole videos, ours. `pranet-62`: fold 0 is PraNet's 62 test frames, fold 1 the 550 others, as published.
+`sequence`: whole videos, ours. `pranet-62`: fold 0 is PraNet's 62 test frames, fold 1 the 550 others, as published;
+PraNet trains on another data set besides, Kvasir-SEG.
 `random`: fold 1 is 80 % of the frames to train on, fold 0 10 % to validate on, 10 % are the test list. The last two
 split videos: by copying its nearest training frame's mask a network scores as if it had learned.
 """
@@ -20,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 SEQUENCE, PRANET, RANDOM = "sequence", "pranet-62", "random"
 PROTOCOLS = (SEQUENCE, PRANET, RANDOM)
+_CAVEATS = {
+    PRANET: "the frames are PraNet's, the protocol is not in whole: PraNet trains on 900 frames of Kvasir-SEG too, and"
+    " here the 62 test frames also choose the best epoch. Name both beside its published scores"
+}
 _HELD_OUT, _TRAINED_ON = 0, 1
 _TENTH = 0.1
 
@@ -78,6 +83,19 @@ def leak_warning(items: Sequence[dict[str, Any]], test: Sequence[dict[str, Any]]
     )
 
 
+def protocol_warnings(dealt: Dealt, protocol: str | None) -> list[str]:
+    """All that a reader of scores has to know of the split.
+
+    Args:
+        dealt: frames with `fold` and `group`.
+        protocol: its name; None where nobody wrote it down.
+
+    Returns:
+        A sentence each.
+    """
+    return [text for text in (leak_warning(dealt.items, dealt.test), _CAVEATS.get(protocol or "")) if text]
+
+
 def frames_report(dealt: Dealt, protocol: str) -> str:
     """The table that an index prints.
 
@@ -102,8 +120,7 @@ def frames_report(dealt: Dealt, protocol: str) -> str:
     rows += [("test", _describe(test))] if test else []
     width = max(len(name) for name, _ in rows)
     lines = [f"{name.ljust(width)}  {value}" for name, value in rows]
-    warning = leak_warning(items, test)
-    return "\n".join([*lines, f"warning: {warning}"] if warning else lines)
+    return "\n".join([*lines, *(f"warning: {text}" for text in protocol_warnings(dealt, protocol))])
 
 
 def _describe(items: Sequence[dict[str, Any]]) -> str:

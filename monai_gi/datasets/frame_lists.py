@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_gi.datasets.cvc_clinicdb import find_folders, index_cvc_clinicdb
-from monai_gi.datasets.cvc_protocols import PROTOCOLS, SEQUENCE, Dealt, deal_out, leak_warning
+from monai_gi.datasets.cvc_protocols import PROTOCOLS, SEQUENCE, Dealt, deal_out, protocol_warnings
 from monai_gi.datasets.datalist_files import DATALIST_NAME, keys_missing, read_datalist, with_joined_paths
 from monai_gi.errors import DataError
 
@@ -53,28 +53,31 @@ def load_frames(
     path = root / DATALIST_NAME if datalist is None else Path(datalist)
     if datalist is None and not path.is_file():
         find_folders(root)
-        dealt = deal_out(index_cvc_clinicdb(root), protocol or SEQUENCE, folds=folds, seed=seed)
+        protocol = protocol or SEQUENCE
+        dealt = deal_out(index_cvc_clinicdb(root), protocol, folds=folds, seed=seed)
         logger.info("Indexed %d frames in %s", len(dealt.items) + len(dealt.test), root)
     else:
-        dealt = _read(path, root, protocol)
-    warning = leak_warning(dealt.items, dealt.test)
-    if warning:
-        logger.warning("%s: %s", root, warning)
+        dealt, protocol = _read(path, root, protocol)
+    for text in protocol_warnings(dealt, protocol):
+        logger.warning("%s: %s", root, text)
     return dealt.test if part == "test" else dealt.items
 
 
-def _read(path: Path, root: Path, protocol: str | None) -> Dealt:
+def _read(path: Path, root: Path, protocol: str | None) -> tuple[Dealt, str | None]:
+    """The frames of a datalist, and the protocol that it was written by."""
     content = read_datalist(path, f"{_REPAIR[:-1]} --output FILE` writes a good one")
     written = content.get("protocol")
     if None not in (protocol, written) and protocol != written:
         problem = f"was written by the protocol {written}, {protocol} is asked for"
-        raise DataError(path, f"{problem}. Say `--protocol {written}`, or index anew: {_REPAIR} --protocol {protocol}")
+        anew = f"{_REPAIR[:-1]} --protocol {protocol}`, and name its file with --datalist"
+        raise DataError(path, f"{problem}. Say `--protocol {written}`, or index anew: {anew}")
     items, test = content["training"], content.get("test") or []
     named = keys_missing(items, (*ITEM_KEYS, "fold")) + keys_missing(test, ITEM_KEYS)
     named += [f"{item['id']} has a label that is no path" for item in [*items, *test] if not _is_frame(item)][:1]
     if named:
         raise DataError(path, f"{'; '.join(named)}. Write it again with {_REPAIR}")
-    return Dealt(with_joined_paths(path, items, root, _REPAIR), with_joined_paths(path, test, root, _REPAIR))
+    joined = (with_joined_paths(path, part, root, _REPAIR) for part in (items, test))
+    return Dealt(*joined), written
 
 
 def _is_frame(item: dict[str, Any]) -> bool:
