@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from tqdm import tqdm
 
 from monai_gi import __version__
+from monai_gi.atomic_file import write_atomically
 from monai_gi.datasets.phantom.dicom import plan_dicom, write_drawn
 from monai_gi.dicom.series import find_series
 from monai_gi.errors import DataError
@@ -55,4 +57,10 @@ def _write_contours(folder: Path, masks: np.ndarray) -> None:
         scan = read_series(series)
     except DataError:
         return
-    write_rtstruct(folder / CONTOURS, scan, masks, DRAWN)
+    path = write_rtstruct(folder / CONTOURS, scan, masks, DRAWN)
+    dataset = dcmread(path)
+    # Drawn by hand, as it were: no network made them, so they are a truth to learn from.
+    dataset.Manufacturer, dataset.StructureSetLabel = DRAWN.bundle_name, "DRAWN"
+    for roi in dataset.StructureSetROISequence:
+        roi.ROIGenerationAlgorithm = "MANUAL"
+    write_atomically(path, lambda file: dataset.save_as(file, enforce_file_format=True))

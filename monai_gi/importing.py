@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from monai_gi.atomic_file import write_whole
-from monai_gi.datasets.contoured_series import ContouredSeries, find_contoured_series
+from monai_gi.datasets.contoured_series import ContouredSeries, FoundContours, find_contoured_series
 from monai_gi.datasets.datalist import write_datalist
 from monai_gi.datasets.organ_names import Sorted, names_by_organ, sort_structures
 from monai_gi.datasets.splits import assign_folds
@@ -58,6 +58,7 @@ def index_dicom(
     names: Iterable[tuple[str, str]] = (),
     folds: int = 5,
     seed: int = 0,
+    take_automatic: bool = False,
     progress: bool = True,
 ) -> str:
     """Import every series that has an RTSTRUCT or SEG, deal the patients into folds and write the datalist.
@@ -70,6 +71,7 @@ def index_dicom(
         names: (organ, name of its contours), in place of the known names of that organ.
         folds: how many, 2 or more.
         seed: another seed deals the patients out anew.
+        take_automatic: learn from contours of `monai-gi predict` that nobody approved, too.
         progress: show a bar with an end time.
 
     Returns:
@@ -83,7 +85,8 @@ def index_dicom(
     asked = names_by_organ(names)
     if folds < 2:
         raise ValueError(f"folds: {folds}, wanted 2 or more, one to validate on and the rest to train on")
-    pairs, bare = find_contoured_series(Path(root))
+    found = find_contoured_series(Path(root), take_automatic=take_automatic)
+    pairs = found.contoured
     patients = len({pair.patient for pair in pairs})
     if patients < folds:
         problem = f"{folds} folds asked for, {patients} contoured patients found; every fold needs one"
@@ -95,7 +98,7 @@ def index_dicom(
     items = assign_folds(read_uw_madison(target).items, folds, seed)
     modalities = sorted({pair.series.modality for pair in pairs})
     write_datalist(output, items, target, about={**_ABOUT, "modality": dict(zip("0123", modalities, strict=False))})
-    return "\n".join([index_report(items), *_remarks(imported, bare)])
+    return "\n".join([index_report(items), *_remarks(imported, found)])
 
 
 def _plan(target: Path, pairs: Sequence[ContouredSeries], asked: Mapping[str, Sequence[str]]) -> list[_Job]:
@@ -232,9 +235,16 @@ def _write_table(target: Path, jobs: Sequence[_Job]) -> None:
     write_whole(target / TABLE, text.getvalue())
 
 
-def _remarks(imported: Mapping[str, Sequence[Sorted]], bare: Sequence[str]) -> list[str]:
-    """What the table does not tell: structures that were not used, parts that were left out, series not contoured."""
+def _remarks(imported: Mapping[str, Sequence[Sorted]], contours: FoundContours) -> list[str]:
+    """What the table does not tell: structures and files that were not used, parts left out, series not contoured."""
     scans = Counter(name for found in imported.values() for name in {name for one in found for name in one.left})
     left = [f"no organ known here, not used: {name!r} ({count} scans)" for name, count in sorted(scans.items())]
     notes = [f"{scan}, {note}" for scan, found in imported.items() for one in found for note in one.notes]
-    return left + notes + [f"no contours, not used: series {uid}" for uid in bare]
+    places: dict[str, list[str]] = {}
+    for reason, place in contours.passed_over:
+        places.setdefault(reason, []).append(place)
+    passed_over = [
+        f"{reason}, not used: {len(of)} file{'s' if len(of) > 1 else ''}, such as {of[0]}"
+        for reason, of in sorted(places.items())
+    ]
+    return left + notes + passed_over + [f"no contours, not used: series {uid}" for uid in contours.bare]

@@ -9,6 +9,11 @@ MASK_NOTE = "research use only"
 """Ends the description in every NIfTI of contours, which holds 79 characters; tells our own masks from scans."""
 
 
+MANUFACTURER = "monai_gi"
+DRAFT_LABELS = {"RTSTRUCT": "AUTO UNAPPROVED", "SEG": "GI_ORGANS_AUTO"}
+"""StructureSetLabel and ContentLabel: they tell own contours from others', also after another system sent them on."""
+
+
 class Provenance(NamedTuple):
     """The bundle and the software behind a result.
 

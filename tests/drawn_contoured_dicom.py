@@ -50,6 +50,8 @@ def write_contours(path: Path, folder: Path, *, names: Sequence[str] = NAMES, ma
     (write_dicom_seg if seg else write_rtstruct)(path, read_series(series), masks, MADE_BY)
     new = dict(zip(ORGAN_NAMES, names, strict=True))
     dataset = dcmread(path)
+    dataset.Manufacturer = "Planning system"  # somebody drew them
+    setattr(dataset, "ContentLabel" if seg else "StructureSetLabel", "ORGANS")
     for item in dataset.SegmentSequence if seg else dataset.StructureSetROISequence:
         keyword = "SegmentLabel" if seg else "ROIName"
         known = [

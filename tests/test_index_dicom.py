@@ -299,7 +299,9 @@ def test_too_few_patients_and_folds_are_refused(tmp_path):
 
 def test_a_folder_without_contours_is_refused(tmp_path):
     write_images(tmp_path / "in", 1)
-    with pytest.raises(DataError, match="no RTSTRUCT and no SEG among 1 series of images; contours are wanted"):
+    with pytest.raises(
+        DataError, match="no RTSTRUCT and no SEG to learn from among 1 series of images; contours are wanted"
+    ):
         index(tmp_path)
 
 

@@ -50,6 +50,11 @@ def _dicom(kinds: Verbs) -> None:
         metavar="ORGAN=NAME",
         help="what an organ is called in the contours, in place of the usual names; may be given again",
     )
+    kind.add_argument(
+        "--take-automatic",
+        action="store_true",
+        help="also learn from contours of `monai-gi predict` that nobody approved, which are passed over by default",
+    )
 
 
 def _cvc_clinicdb(kinds: Verbs) -> None:

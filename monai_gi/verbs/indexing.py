@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from monai_gi.errors import DataError
+
 
 def index_uw_madison(options: argparse.Namespace) -> None:
     """Check a data set and write its datalist."""
@@ -23,7 +25,18 @@ def index_dicom(options: argparse.Namespace) -> None:
     """Turn contoured DICOM series into training data."""
     from monai_gi.importing import index_dicom as index
 
-    print(index(options.dicom_dir, options.output, names=options.name, folds=options.folds, seed=options.seed))
+    try:
+        report = index(
+            options.dicom_dir,
+            options.output,
+            names=options.name,
+            folds=options.folds,
+            seed=options.seed,
+            take_automatic=options.take_automatic,
+        )
+    except DataError as error:
+        raise error.seen_from(options.dicom_dir) from None
+    print(report)
 
 
 def index_cvc_clinicdb(options: argparse.Namespace) -> None:

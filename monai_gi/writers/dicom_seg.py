@@ -18,13 +18,12 @@ from monai_gi.dicom.headers import long_string
 from monai_gi.dicom.series import Frame, Series
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES, ORGANS, Organ
-from monai_gi.provenance import INTENDED_USE, Provenance
+from monai_gi.provenance import DRAFT_LABELS, INTENDED_USE, MANUFACTURER, Provenance
 from monai_gi.scan import Scan
 
 if TYPE_CHECKING:  # highdicom belongs to the extra `dicom`
     import highdicom
 
-CONTENT_LABEL = "GI_ORGANS_AUTO"
 CONTENT_DESCRIPTION = "Automatic, unapproved. Research use only, not a medical device."
 SERIES_NUMBER_OFFSET = 1000  # behind the scanner's own series in a viewer's list
 _LARGEST_INTEGER_STRING = 2**31 - 1
@@ -102,12 +101,12 @@ def _segmentation(
         series_number=_series_number(series),
         sop_instance_uid=generate_uid(prefix=None),
         instance_number=1,
-        manufacturer="monai_gi",
+        manufacturer=MANUFACTURER,
         manufacturer_model_name=long_string(made_by),
         software_versions=long_string(f"monai_gi {provenance.software_version}"),
         device_serial_number=long_string(provenance.weights_sha256),  # which network of this make it was
         omit_empty_frames=bool(masks.any()),
-        content_label=CONTENT_LABEL,
+        content_label=DRAFT_LABELS["SEG"],
         content_description=CONTENT_DESCRIPTION,
         series_description=long_string(f"Automatic, unapproved: {made_by}"),
     )

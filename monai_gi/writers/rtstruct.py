@@ -28,7 +28,7 @@ from monai_gi.dicom.headers import long_string
 from monai_gi.dicom.series import Frame, Series
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES, ORGANS, Organ
-from monai_gi.provenance import INTENDED_USE, Provenance
+from monai_gi.provenance import DRAFT_LABELS, INTENDED_USE, MANUFACTURER, Provenance
 from monai_gi.scan import Scan
 
 # The retired class that PS3.3 C.8.8.5 has had for referenced studies since the first structure sets; systems expect it.
@@ -107,11 +107,11 @@ def _described(series: Series, provenance: Provenance, absent: list[str]) -> Fil
     dataset.SeriesNumber = _series_number(series)
     dataset.SeriesDescription = long_string(f"Automatic, unapproved: {made_by}")
     dataset.OperatorsName = None
-    dataset.Manufacturer, dataset.ManufacturerModelName = "monai_gi", long_string(made_by)
+    dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, long_string(made_by)
     dataset.SoftwareVersions = long_string(f"monai_gi {provenance.software_version}")
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = date, time
     dataset.StructureSetDate, dataset.StructureSetTime = date, time
-    dataset.StructureSetLabel = "AUTO UNAPPROVED"
+    dataset.StructureSetLabel = DRAFT_LABELS["RTSTRUCT"]
     dataset.StructureSetName = long_string(made_by)
     dataset.StructureSetDescription = _description(provenance, absent)
     dataset.ApprovalStatus = "UNAPPROVED"
