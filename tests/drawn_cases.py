@@ -12,6 +12,7 @@ from monai_gi.app.scans import ScanCase
 from monai_gi.app.sessions import Sessions
 from monai_gi.app.uploads import Wanted
 from monai_gi.scan import Scan
+from tests.drawn_nifti_files import write_volume
 
 SIZE = (4, 6, 3)
 SPACING_MM = (2.0, 1.5, 4.0)
@@ -29,6 +30,11 @@ def draw_scan(kind="nifti", slice_numbers=(0, 1, 2)):
     voxels = np.arange(np.prod(SIZE), dtype=np.uint16).reshape(SIZE)
     names = tuple(f"slice_{number + 1:04d}" for number in slice_numbers)
     return Scan("scan", voxels, affine, np.array(slice_numbers), names, kind, ())
+
+
+def scan_file(folder, name="Doe_Jane.nii.gz"):
+    """The scan in a file."""
+    return write_volume(folder / name, draw_scan().voxels, draw_scan().affine)
 
 
 def draw_masks():

@@ -1,11 +1,13 @@
 """What the app says of scans, frames and slides: findings, checks, pictures, the truth."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from monai_gi.app import tables
 from monai_gi.app.cases import Finding
 from monai_gi.app.frames import FramesCase, read_frames
 from monai_gi.app.looks import Controls, controls_of, look_of
@@ -16,7 +18,7 @@ from monai_gi.app.viewer import FILLS, OUTLINES
 from monai_gi.confidence import Confidence
 from monai_gi.errors import DataError
 from monai_gi.labels import TISSUE_NAMES, TISSUES
-from tests.drawn_cases import SIZE, VOXEL_ML, draw_case, draw_masks, draw_scan, quiet
+from tests.drawn_cases import SIZE, SPACING_MM, VOXEL_ML, draw_case, draw_masks, draw_scan, quiet
 from tests.drawn_nifti_files import write_volume
 
 TISSUE_RGB = np.array([tissue.rgb for tissue in TISSUES], dtype=np.uint8)
@@ -64,13 +66,41 @@ def test_a_slice_is_drawn_in_its_window_and_true_proportions():
     assert picture.edges == ("A", "L", "P", "R")
 
 
-def test_a_lone_picture_has_no_sides():
+def lone_picture(spacing_mm=SPACING_MM, name="Doe.tif"):
+    """One slice in which ten of 24 pixels are stomach, and a truth of eight of them."""
     scan = draw_scan("picture")
-    picture = ScanCase(scan).picture(0, None)
-    assert picture.edges is None
-    assert picture.in_mm
-    assumed = replace(scan, affine=np.diag([1.0, 1.0, 3.0, 1.0]))
-    assert not ScanCase(assumed).picture(0, None).in_mm
+    affine = np.diag([*spacing_mm[:2], 3.0, 1.0])
+    scan = replace(scan, voxels=scan.voxels[..., :1], affine=affine, slice_numbers=np.arange(1), files=(Path(name),))
+    found = np.zeros((3, *SIZE[:2], 1), dtype=bool)
+    found[2, :2, :5] = True
+    truth = found.copy()
+    truth[2, :2, 4] = False
+    return ScanCase(scan, found).with_truth(ScanTruth(truth, ("stomach",)), quiet)
+
+
+def test_a_lone_picture_has_no_sides_and_an_area():
+    case = lone_picture()
+    assert case.picture(0, None).edges is None
+    assert case.picture(0, None).in_mm
+    assert case.heads == ("Organ", "cm²", "Slices")
+    stomach = case.findings()[2]
+    assert stomach[:3] == ("stomach", f"{10 * 2.0 * 1.5 / 100:.1f}", "1")
+    assert stomach.dice == pytest.approx(2 * 8 / 18)
+    assert stomach.hd95_mm == pytest.approx(1.5)
+    assert "picture, 4 × 6, 2.00 × 1.50 mm" in case.about.lower()
+
+
+def test_nothing_is_told_in_mm_where_no_spacing_is_known():
+    case = lone_picture((1.0, 1.0))
+    assert case.about == "Picture, 4 × 6, pixel spacing unknown"
+    assert not case.picture(0, None).in_mm
+    stomach = case.findings()[2]
+    assert (case.heads[1], stomach.amount, stomach.hd95_mm) == ("Pixels", "10", None)
+    assert stomach.dice == pytest.approx(2 * 8 / 18)
+    assert "mm" not in tables.findings(case)
+    named = lone_picture((1.0, 1.0), "slice_0001_6_4_1.00_1.00.png")
+    assert named.picture(0, None).in_mm
+    assert named.findings()[2].hd95_mm == 1
 
 
 def test_missing_slices_keep_their_numbers():
@@ -88,6 +118,10 @@ def test_nifti_labels_become_organs(tmp_path):
     truth = read_scan_truth([path], scan)
     assert np.array_equal(truth.masks, draw_masks())
     assert set(truth.known) == {"large_bowel", "stomach"}
+    assert truth.notes == ()
+    path = write_volume(tmp_path / "more.nii.gz", (labels + 7 * (labels == 0)).astype(np.uint8), scan.affine)
+    table = tables.findings(ScanCase(scan).with_truth(read_scan_truth([path], scan), quiet))
+    assert "In the truth, but not compared: label 7." in table
 
 
 def test_a_label_picture_becomes_organs_of_a_lone_slice(tmp_path):
@@ -128,24 +162,53 @@ def frames(folder, count=2):
     return paths
 
 
-def test_frames_are_gone_through_and_pooled(tmp_path):
-    case = read_frames(frames(tmp_path), ("polyp",), 1000, quiet)
-    found = np.zeros((2, 1, 10, 14), dtype=bool)
+def write_masks(folder, **masks):
+    """A mask a name, 6 pixels where it says so."""
+    paths = []
+    for name, drawn in masks.items():
+        mask = np.zeros((10, 14), dtype=np.uint8)
+        mask[:2, :3] = 255 * drawn
+        paths.append(folder / f"{name}.png")
+        Image.fromarray(mask).save(paths[-1])
+    return paths
+
+
+def test_scores_of_frames_are_averaged_and_those_without_anything_left_out(tmp_path):
+    case = read_frames(frames(tmp_path, 3), ("polyp",), 1000, quiet)
+    found = np.zeros((3, 1, 10, 14), dtype=bool)
     found[0, 0, :2, :7] = True
+    found[1, 0, 0, 0] = True
     case = FramesCase(case.paths, case.frames, found=tuple(found))
-    assert case.labels == ["1", "2"]
-    assert case.findings() == [Finding("polyp", "5.0 %", "1 of 2")]
-    mask = np.zeros((10, 14), dtype=np.uint8)
-    mask[:2, :3] = 255
-    for number in (0, 1):
-        Image.fromarray(mask * (1 - number)).save(tmp_path / f"mask_{number}.png")
-    scored = case.with_truth([tmp_path / "mask_0.png", tmp_path / "mask_1.png"], 1000)
-    assert scored.findings()[0].dice == pytest.approx(2 * 6 / (14 + 6))
-    with pytest.raises(DataError, match="1 masks for 2 frames"):
-        case.with_truth([tmp_path / "mask_0.png"], 1000)
-    Image.fromarray(mask.T.copy()).save(tmp_path / "turned.png")
+    assert case.labels == ["1", "2", "3"]
+    assert case.findings() == [Finding("polyp", "3.6 %", "2 of 3")]
+    assert case.heads == ("Class", "Area", "Frames")
+    scored = case.with_truth(write_masks(tmp_path, mask_0=True, mask_1=False, mask_2=False), 1000)
+    assert scored.findings()[0].dice == pytest.approx((2 * 6 / (14 + 6) + 0) / 2)
+    assert "Dice is the mean over the frames; those with neither are left out" in tables.findings(scored)
+    empty = FramesCase(case.paths, case.frames, found=tuple(np.zeros_like(found)))
+    assert np.isnan(empty.with_truth(write_masks(tmp_path, **{"0": 0, "1": 0, "2": 0}), 1000).findings()[0].dice)
+
+
+def test_masks_belong_to_the_frames_of_their_name(tmp_path):
+    case = read_frames(frames(tmp_path, 3), ("polyp",), 1000, quiet)
+    (tmp_path / "m").mkdir()
+    one, two, three = write_masks(tmp_path / "m", **{"0_mask": True, "Mask-1": False, "2": False})
+    scored = case.with_truth([three, one, two], 1000)
+    assert [bool(mask.any()) for mask in scored.reference] == [True, False, False]
+    for given in ([one, two], [one, two, one], [one, two, three, tmp_path / "m" / "9.png"]):
+        with pytest.raises(DataError, match=r"masks: \d masks for 3 frames.*one mask of its own name"):
+            case.with_truth(given, 1000)
+    with pytest.raises(DataError, match=r"3 masks for 3 frames, none is named as 2\.png"):
+        case.with_truth([one, two, tmp_path / "m" / "x.png"], 1000)
+
+
+def test_one_mask_of_one_frame_may_have_any_name(tmp_path):
+    case = read_frames(frames(tmp_path, 1), ("polyp",), 1000, quiet)
+    assert case.with_truth(write_masks(tmp_path, polyp=True), 1000).has_truth
+    turned = np.zeros((14, 10), dtype=np.uint8)
+    Image.fromarray(turned).save(tmp_path / "turned.png")
     with pytest.raises(DataError, match=r"turned.png: 14 × 10 pixels, its frame has 10 × 14"):
-        case.with_truth([tmp_path / "turned.png"] * 2, 1000)
+        case.with_truth([tmp_path / "turned.png"], 1000)
 
 
 def test_frames_of_doubt_are_to_be_checked(tmp_path):

@@ -99,6 +99,9 @@ class Case(ABC):
 
     kind: str
     classes: tuple[str, ...]
+    heads: tuple[str, str, str]
+    score_rule = ""
+    truth_notes: tuple[str, ...] = ()
     unit = "Slice"
     window: Window | None = None
     has_prediction = False

@@ -1,5 +1,7 @@
 """Colour frames on the page, one or several to go through, contoured as `monai-gi predict` does."""
 
+import math
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +33,7 @@ _CERTAIN = 255
 _DOUBT = 0.1
 _MOST_CHECKS = 10
 _OVERLAY = "overlay.png"
+_MASK_MARK = re.compile(r"^mask[_-]|[_-]mask$")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class FramesCase(Case):
         results: files that were written.
         kind: "frames".
         unit: "Frame".
+        heads: of the table of findings.
     """
 
     paths: tuple[Path, ...]
@@ -59,6 +63,14 @@ class FramesCase(Case):
 
     kind = "frames"
     unit = "Frame"
+    heads = ("Class", "Area", "Frames")
+
+    @property
+    def score_rule(self) -> str:  # type: ignore[override]
+        """How scores of several frames become one."""
+        if len(self.frames) == 1:
+            return ""
+        return "Dice is the mean over the frames; those with neither are left out."
 
     @property
     def has_prediction(self) -> bool:  # type: ignore[override]
@@ -106,7 +118,7 @@ class FramesCase(Case):
         return dict(zip(self.classes, self.certain[position], strict=True)) if self.certain else {}
 
     def findings(self) -> Sequence[Finding]:
-        """Share of the frames and number of those with the class, and the pooled Dice."""
+        """Share of the frames and number of those with the class, and the mean of their Dice."""
         masks = self.found or tuple(truth[None] for truth in self.reference)
         if not masks:
             return ()
@@ -126,17 +138,16 @@ class FramesCase(Case):
         """The case with another truth.
 
         Args:
-            paths: one mask a frame, in the order of the frames; none takes the truth away.
+            paths: one mask a frame, named as it; none takes the truth away.
             max_pixels: of one mask.
 
         Returns:
             A new case.
 
         Raises:
-            DataError: another number of masks, or of another size.
+            DataError: a frame without a mask, or a mask of another size.
         """
-        if paths and len(paths) != len(self.frames):
-            raise DataError(paths[0].name, f"{len(paths)} masks for {len(self.frames)} frames; one for each is wanted")
+        paths = _matched(paths, self.paths) if paths else ()
         masks = tuple(read_mask(path, max_pixels=max_pixels) for path in paths)
         for path, mask, frame in zip(paths, masks, self.frames, strict=False):
             if mask.shape != frame.shape[:2]:
@@ -151,7 +162,9 @@ class FramesCase(Case):
         place = f"{frames} of {len(masks)}"
         score = None
         if self.found and self.reference and channel == 0:
-            score = dice(*(np.concatenate([mask.ravel() for mask in all_]) for all_ in (masks, self.reference)))
+            scores = [dice(*pair) for pair in zip(masks, self.reference, strict=True)]
+            drawn = [one for one in scores if not math.isnan(one)]
+            score = sum(drawn) / len(drawn) if drawn else math.nan
         return Finding(self.classes[channel], f"{100 * share:.1f} %", place, score)
 
 
@@ -212,6 +225,26 @@ class FrameEngine:
         }
         seconds = {**prediction.seconds, "write all": time.perf_counter() - start}
         write_record(folder / RESULT, about, self.provenance, seconds=seconds, settings=settings)
+
+
+def _matched(masks: Sequence[Path], frames: Sequence[Path]) -> Sequence[Path]:
+    """Masks in the order of their frames, by name; one mask of one frame may have any."""
+    if len(masks) == len(frames) == 1:
+        return masks
+    by_name = {_bare_stem(path): path for path in masks}
+    names = [path.stem.casefold() for path in frames]
+    lacking = [path.name for path, name in zip(frames, names, strict=True) if name not in by_name]
+    if lacking or len(by_name) != len(masks) or len(set(names)) != len(names) or len(masks) != len(frames):
+        found = (
+            f"{len(masks)} mask{'s' if len(masks) > 1 else ''} for {len(frames)} frame{'s' if len(frames) > 1 else ''}"
+        )
+        missing = f", none is named as {lacking[0]}" if lacking else ""
+        raise DataError("masks", f"{found}{missing}; give each frame one mask of its own name, such as 1.png for 1.jpg")
+    return [by_name[name] for name in names]
+
+
+def _bare_stem(mask: Path) -> str:
+    return _MASK_MARK.sub("", mask.stem.casefold())
 
 
 def read_frames(paths: Sequence[Path], classes: Sequence[str], max_pixels: int, report: Report) -> FramesCase:

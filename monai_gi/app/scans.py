@@ -24,10 +24,12 @@ from monai_gi.predictor import Predictor
 from monai_gi.provenance import Provenance
 from monai_gi.scan import Scan
 from monai_gi.scan_contouring import input_hash
+from monai_gi.slices import parse_slice_name
 from monai_gi.writers.result import slices_to_check
 
 _CERTAIN = 255
 _MM3_IN_ML = 1000
+_MM2_IN_CM2 = 100
 _UPRIGHT = ("rtstruct.dcm", "seg.dcm", "overlay.png", "result.json")
 
 
@@ -66,6 +68,25 @@ class ScanCase(Case):
         return Window(low, high if high > low else low + 1, least, most if most > least else least + 1)
 
     @property
+    def knows_spacing(self) -> bool:
+        """Whether pixels have a size in mm; a picture that says nothing is read with 1 mm."""
+        scan = self.scan
+        named = bool(scan.files) and parse_slice_name(scan.files[0].name) is not None
+        return scan.kind != "picture" or named or scan.spacing_mm[:2] != (1, 1)
+
+    @property
+    def heads(self) -> tuple[str, str, str]:  # type: ignore[override]
+        """Of the table of findings; nobody knows how thick the slice of a lone picture is."""
+        if self.scan.kind != "picture":
+            return "Organ", "mL", "Slices"
+        return "Organ", "cm²" if self.knows_spacing else "Pixels", "Slices"
+
+    @property
+    def truth_notes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What of the truth was left out."""
+        return self.reference.notes if self.reference else ()
+
+    @property
     def has_prediction(self) -> bool:  # type: ignore[override]
         """Whether the network ran."""
         return self.found is not None
@@ -87,25 +108,26 @@ class ScanCase(Case):
 
     @property
     def about(self) -> str:
-        """Modality, slices and size."""
+        """Modality, slices, size and spacing as far as it is known."""
         height, width, slices = self.scan.voxels.shape
         modality = self.scan.series.modality if self.scan.series else ""
         what = {"dicom": "series", "nifti": "volume", "picture": "picture"}.get(self.scan.kind, "scan")
         many = f"{slices} slices of " if slices > 1 else ""
-        spacing = " × ".join(f"{step:.2f}" for step in self.scan.spacing_mm[: 3 if slices > 1 else 2])
-        return f"{f'{modality} {what}' if modality else what.capitalize()}, {many}{height} × {width}, {spacing} mm"
+        steps = " × ".join(f"{step:.2f}" for step in self.scan.spacing_mm[: 3 if slices > 1 else 2])
+        spacing = f"{steps} mm" if self.knows_spacing else "pixel spacing unknown"
+        return f"{f'{modality} {what}' if modality else what.capitalize()}, {many}{height} × {width}, {spacing}"
 
     def picture(self, position: int, window: tuple[float, float] | None) -> Picture:
         """One slice as stored, in true proportions."""
         grey = scale_to_window(self.scan.voxels[..., position], window or self.window[:2])
         row_mm, column_mm, _ = self.scan.spacing_mm
         height, width = grey.shape
-        assumed = self.scan.kind == "picture"  # nobody knows how the patient lies in it
+        is_lone = self.scan.kind == "picture"  # nobody knows how the patient lies in it
         return Picture(
             np.rint(grey * 255).astype(np.uint8),
             (height * row_mm, width * column_mm),
-            None if assumed else edges_of(self.scan.affine),
-            in_mm=not (assumed and column_mm == 1),
+            None if is_lone else edges_of(self.scan.affine),
+            in_mm=self.knows_spacing,
         )
 
     def masks(self, position: int) -> Masks:
@@ -124,7 +146,7 @@ class ScanCase(Case):
         return {} if self.certain is None else _by_name(self.certain, position)
 
     def findings(self) -> Sequence[Finding]:
-        """Volumes in mL, with the truth's scores."""
+        """How much of each organ, with the truth's scores."""
         masks = self.found if self.found is not None else self.reference.masks if self.reference else None
         if masks is None:
             return ()
@@ -159,12 +181,22 @@ class ScanCase(Case):
         return replace(self, reference=reference, scores=tuple(scores))
 
     def _finding(self, name: str, mask: np.ndarray, scores: dict[str, float] | None) -> Finding:
-        voxel_mm3 = abs(float(np.linalg.det(self.scan.affine[:3, :3])))
         present = np.flatnonzero(mask.any(axis=(0, 1)))
         labels = self.labels
         place = "–".join(dict.fromkeys([labels[present[0]], labels[present[-1]]])) if len(present) else "–"
-        amount = f"{np.count_nonzero(mask) * voxel_mm3 / _MM3_IN_ML:.1f}"
-        return Finding(name, amount, place, *((scores["dice"], scores["hd95_mm"]) if scores else ()))
+        amount = self._amount(int(np.count_nonzero(mask)))
+        if scores is None:
+            return Finding(name, amount, place)
+        return Finding(name, amount, place, scores["dice"], scores["hd95_mm"] if self.knows_spacing else None)
+
+    def _amount(self, voxels: int) -> str:
+        """In the unit of the table's head."""
+        if not self.knows_spacing:
+            return f"{voxels:,}"
+        row_mm, column_mm, step_mm = self.scan.spacing_mm
+        if self.scan.kind == "picture":
+            return f"{voxels * row_mm * column_mm / _MM2_IN_CM2:.1f}"
+        return f"{voxels * row_mm * column_mm * step_mm / _MM3_IN_ML:.1f}"
 
 
 class ScanEngine:

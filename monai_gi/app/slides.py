@@ -42,6 +42,7 @@ class SlideCase(Case):
         scores: Dice of each class, in every pixel of the level; empty without prediction or truth.
         results: files that were written.
         kind: "slides".
+        heads: of the table of findings.
         unit: "Slide".
         is_vector: no; label maps are drawn as pictures.
         labels: there is one position.
@@ -62,6 +63,7 @@ class SlideCase(Case):
     results: Results = NO_RESULTS
 
     kind = "slides"
+    heads = ("Tissue", "Area", "Share")
     unit = "Slide"
     is_vector = False
     labels = ("1",)

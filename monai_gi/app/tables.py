@@ -78,19 +78,15 @@ def findings(case: Case | None) -> str:
     if case is None or not rows:
         return ""
     scored = case.has_truth and case.has_prediction
-    heads = {
-        "slices": ["Organ", "mL", "Slices"],
-        "frames": ["Class", "Pixels", "Frames"],
-        "slides": ["Tissue", "Area", "Share"],
-    }
     in_mm = scored and any(row.hd95_mm is not None for row in rows)
-    columns = [*heads[case.kind], *(["Dice"] if scored else []), *(["HD95 mm"] if in_mm else [])]
+    columns = [*case.heads, *(["Dice"] if scored else []), *(["HD95 mm"] if in_mm else [])]
     head = "".join(f'<th scope="col">{column}</th>' for column in columns)
     body = "".join(_row(case, row, scored, in_mm) for row in rows)
-    note = ""
+    notes = list(case.truth_notes)
     if scored:
         distance = " and 95 % Hausdorff distance (HD95)" if in_mm else ""
-        note = f"<p>Found by the network; Dice{distance} against the truth.</p>"
+        notes = [f"Found by the network; Dice{distance} against the truth. {case.score_rule}", *notes]
+    note = "".join(f"<p>{escape(text.strip())}</p>" for text in notes)
     return f'<table class="gi-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}'
 
 

@@ -19,6 +19,7 @@ from monai_gi.scan import Scan
 from monai_gi.slices import read_slice
 
 _MOST_LABELS = 300
+_MOST_NAMED = 8
 _WANTED = "an RTSTRUCT, a DICOM SEG or a NIfTI of labels was wanted"
 _NUMBERED = {f"label {organ.index}": organ.name for organ in ORGANS}
 
@@ -65,8 +66,13 @@ def read_scan_truth(paths: Sequence[Path], scan: Scan) -> ScanTruth:
         wanted = ", ".join(name.replace("_", " ") for name in ORGAN_NAMES)
         raise DataError(paths[0].name, f"holds {held}; contours of {wanted} are wanted. Rename them")
     known = tuple(dict.fromkeys(organ for organ, _ in found.taken))
-    left = (f"Not compared: {', '.join(found.left)}.",) if found.left else ()
-    return ScanTruth(found.masks, known, (*left, *(f"{note}." for note in found.notes)))
+    return ScanTruth(found.masks, known, (*_left_out(found.left), *(f"{note}." for note in found.notes)))
+
+
+def _left_out(names: Sequence[str]) -> tuple[str, ...]:
+    """A sentence about structures that are no organs of ours; none where there are none."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (f"In the truth, but not compared: {', '.join(names[:_MOST_NAMED])}{more}.",) if names else ()
 
 
 def _require_labels(path: Path, labels: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from monai_gi.app.slides import SlideCase, read_slide
 from monai_gi.app.truth import read_scan_truth
 from monai_gi.dicom.series import find_objects
 from monai_gi.errors import DataError
+from monai_gi.folders import natural_key
 from monai_gi.labels import ORGAN_NAMES, POLYP_NAMES, TISSUE_NAMES
 from monai_gi.pictures import DEFAULT_MAX_PIXELS, picture_header
 from monai_gi.readers.dicom import is_localizer
@@ -135,11 +136,11 @@ def plain_files(folder: Path) -> list[Path]:
         folder: of an upload.
 
     Returns:
-        Sorted by path.
+        Sorted by path, 2 before 10.
     """
-    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    hidden = (".", "__MACOSX")
-    return [folder / path for path in found if not any(part.startswith(hidden) for part in path.parts)]
+    found = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    seen = [path for path in found if not any(part.startswith((".", "__MACOSX")) for part in path.parts)]
+    return [folder / path for path in sorted(seen, key=lambda path: natural_key(path.as_posix()))]
 
 
 def kind_of(files: Sequence[Path]) -> str:
@@ -194,23 +195,24 @@ def _scans(folder: Path, wanted: Wanted, report: Report, chosen: int | None) -> 
     # Neutral names: that of a file may be a patient's.
     keeps = source.kind == "uw-madison"
     scan = read_source(source if keeps else replace(source, name=_NAME), wanted.allow_gaps)
-    case = _with_own_truth(ScanCase(scan), folder, report)
+    case, notes = _with_own_truth(ScanCase(scan), folder, report)
     choices = tuple(_words(place, one, wanted.modality) for place, one in enumerate(sources, start=1))
-    return Upload(case, choices if len(choices) > 1 else (), number)
+    return Upload(case, choices if len(choices) > 1 else (), number, notes)
 
 
-def _with_own_truth(case: ScanCase, folder: Path, report: Report) -> ScanCase:
-    """The scan with the one structure set that came with it, if there is one that can be read."""
+def _with_own_truth(case: ScanCase, folder: Path, report: Report) -> tuple[ScanCase, tuple[str, ...]]:
+    """The scan with the one structure set that came with it, and what to know about it in sentences."""
     series = case.scan.series
     if series is None:
-        return case
+        return case, ()
     own = [one.path for one in find_objects(folder) if series.uid in one.referenced_series_uids]
-    if len(own) != 1:
-        return case
+    if len(own) > 1:
+        note = f"{len(own)} structure sets or segmentations came with it and none was taken: upload one as the truth."
+        return case, (note,)
     try:
-        return case.with_truth(read_scan_truth(own, case.scan), report)
-    except DataError:
-        return case
+        return case.with_truth(read_scan_truth(own, case.scan), report) if own else case, ()
+    except DataError as error:
+        return case, (f"The contours that came with it were not taken: {error.problem.rstrip('.')}.",)
 
 
 def _suits(source: Source, modality: str) -> bool:
