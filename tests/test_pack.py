@@ -1,5 +1,6 @@
 """What a packed bundle holds, and that nothing leaves which must stay."""
 
+import hashlib
 import io
 import json
 import re
@@ -12,6 +13,7 @@ import torch
 
 from monai_gi.handlers.judge import NUMBERS, SCANS
 from monai_gi.labels import ORGAN_NAMES
+from monai_gi.network_digest import weights_digest
 from monai_gi.sharing import torchscript
 from monai_gi.sharing.inspection import inspect
 from monai_gi.sharing.opening import open_bundle
@@ -64,6 +66,7 @@ def write_run(folder):
         "mean_of_organs": table,
         "contest_score": {"plain": {"score": 0.77}},
         "worst": "case7_day0",
+        "state_dict_sha256": weights_digest(torch.load(folder / "model.pt", weights_only=True)),
     }
     (folder / "evaluation").mkdir()
     (folder / "evaluation" / "summary.json").write_text(json.dumps(summary))
@@ -187,6 +190,10 @@ def test_safetensors_are_packed_as_a_state_dict(bundle, tmp_path):
     archive = pack(bundle[0], tmp_path / "model.safetensors", tmp_path / "b.zip")
     packed = torch.load(io.BytesIO(read(archive, "models/model.pt")), weights_only=True)
     assert all(torch.equal(packed[key], state[key]) for key in state)
+    training = read_json(archive, "metadata")["training"]
+    assert training["weights_file"] == "models/model.pt"
+    assert training["weights_sha256"] == hashlib.sha256(read(archive, "models/model.pt")).hexdigest()
+    assert training["state_dict_sha256"] == weights_digest(state)
 
 
 def test_the_network_is_packed_as_the_run_changed_it(bundle, tmp_path):

@@ -11,6 +11,7 @@ from monai_gi.errors import DataError, DataErrors
 from monai_gi.sharing import torchscript
 from monai_gi.sharing.pack import pack
 from tests.packable_bundle import change_json, small_bundle
+from tests.test_pack import write_run
 
 HOME = "/home/mueller/scans"
 
@@ -40,8 +41,8 @@ def test_everything_that_must_not_leave_is_named_at_once(bundle, tmp_path):
         "data\\\\mri' is an absolute path",
         "'Mueller^Anna' is a person's name",
         "'1.2.840.113619.2.55.3.604688' is a DICOM UID",
-        "configs/train.json: 1",
-        "at most 9000 may leave",
+        "configs/train.json: 0.01",
+        "at most 0.009 MB a file may leave. Take it out or raise --max-megabytes",
         "does not load with weights_only=True",
     ):
         assert any(part in line for line in said), (part, said)
@@ -159,6 +160,39 @@ def test_files_beside_the_run_that_are_damaged_are_named(bundle, tmp_path):
     (tmp_path / "scores.json").write_text('{"a": 1}')
     with pytest.raises(DataErrors, match=r"scores.json: holds no scores \(no 'mean_of_organs'\)"):
         pack(*bundle, tmp_path / "b.zip", scores=tmp_path / "scores.json")
+
+
+def test_scores_of_other_weights_stay(bundle, tmp_path):
+    source, weights = bundle
+    write_run(weights.parent)
+    summary = json.loads((weights.parent / "evaluation" / "summary.json").read_text())
+    kept = [weights.read_bytes(), json.dumps(summary)]
+    other = {key: value + 1 for key, value in torch.load(weights, weights_only=True).items()}
+    torch.save(other, weights)
+    with pytest.raises(DataErrors, match=r"summary.json: holds the scores of other weights \(.* Evaluate the weights"):
+        pack(source, weights, tmp_path / "b.zip")
+    weights.write_bytes(kept[0])
+    del summary["state_dict_sha256"]
+    (tmp_path / "old.json").write_text(json.dumps(summary))
+    with pytest.raises(DataErrors, match=r"old.json: holds the scores of unknown weights. .* or pack --scores none"):
+        pack(source, weights, tmp_path / "b.zip", scores=tmp_path / "old.json")
+    archive = pack(source, weights, tmp_path / "b.zip", scores="none")
+    metadata = json.loads(zipfile.ZipFile(archive).read("basic_unet/configs/metadata.json"))
+    assert (metadata["eval_metrics"], "evaluation" in metadata) == ({}, False)
+
+
+def test_what_receivers_would_be_warned_of_stays(bundle, tmp_path):
+    source, weights = bundle
+    change_json(source / "train.json", seed_note="case12_day3", own={"_target_": "mine.Loss"}, step="$mine.step()")
+    with pytest.raises(DataErrors) as error:
+        pack(source, weights, tmp_path / "b.zip")
+    for part in (
+        "configs/train.json#/own/_target_: names the class 'mine.Loss', outside the allow-list. Whoever gets the ",
+        "configs/train.json#/step: calls mine.step (outside the allow-list). Whoever gets the bundle",
+        "'case12_day3' is a case identifier",
+    ):
+        assert any(part in line for line in problems(error)), part
+    assert not (tmp_path / "b.zip").exists()
 
 
 def test_a_script_that_is_bound_to_one_device_stays(bundle, tmp_path, monkeypatch):

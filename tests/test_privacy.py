@@ -2,7 +2,8 @@
 
 import pytest
 
-from monai_gi.sharing.privacy import folder_findings, text_findings
+from monai_gi import arguments
+from monai_gi.sharing.privacy import MAX_FILE_BYTES, folder_findings, text_findings
 
 
 @pytest.mark.parametrize(
@@ -60,4 +61,7 @@ def test_names_of_files_and_their_sizes_are_looked_at(tmp_path):
     (tmp_path / "case3_day1.txt").write_text("abcd")
     found = [str(finding) for finding in folder_findings(tmp_path, max_bytes=3)]
     assert found[0].startswith("name case3_day1.txt:1: 'case3_day1' is a case identifier")
-    assert found[1] == "case3_day1.txt: 4 bytes, at most 3 may leave. Take it out or raise --max-bytes"
+    repair = "Take it out or raise --max-megabytes"
+    assert found[1] == f"case3_day1.txt: 4e-06 MB, at most 3e-06 MB a file may leave. {repair}"
+    options = arguments.parser().parse_args(["pack", "bundle", "--weights", "model.pt", "--output", "bundle.zip"])
+    assert options.max_megabytes * 1e6 == MAX_FILE_BYTES

@@ -9,8 +9,10 @@ import zipfile
 import nibabel
 import numpy as np
 import pytest
+import torch
 
 from monai_gi.cli import main
+from monai_gi.network_digest import weights_digest
 from tests.packable_bundle import small_bundle, unpacked
 from tests.sharing_bundles import zip_bundle
 
@@ -42,6 +44,7 @@ def place(tmp_path_factory):
         "organs": dict.fromkeys(ORGAN_NAMES, table),
         "mean_of_organs": table,
         "contest_score": {"plain": {"score": 0.77}},
+        "state_dict_sha256": weights_digest(torch.load(weights, weights_only=True)),
     }
     (folder / "summary.json").write_text(json.dumps(summary))
     words = ["pack", bundle, "--weights", weights, "--output", folder / "b.zip", "--sign", key]

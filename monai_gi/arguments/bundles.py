@@ -24,10 +24,12 @@ def add_pack(verbs: Verbs) -> None:
     verb.add_argument("--overwrite", action="store_true", help="replace a zip that is there already")
     verb.add_argument("--version", metavar="X.Y.Z", help="of the packed bundle, if not that of its metadata.json")
     verb.add_argument(
-        "--scores", type=Path, metavar="FILE", help="summary.json of an evaluation, if not RUN/evaluation/summary.json"
+        "--scores",
+        metavar="FILE",
+        help="summary.json of an evaluation of these weights, if not RUN/evaluation/summary.json; none packs no scores",
     )
     verb.add_argument(
-        "--max-megabytes", type=float, default=2000.0, metavar="N", help="refuse a larger bundle, default 2000"
+        "--max-megabytes", type=float, default=2000.0, metavar="N", help="refuse a larger file, default 2000"
     )
 
 

@@ -4,29 +4,32 @@ Convention: one folder, named as the bundle: `configs/ models/model.pt models/mo
 manifest.json`. Times inside are fixed; the zip is whole or absent.
 """
 
+import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
 
 from monai_gi.atomic_file import write_atomically
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.network_digest import weights_digest
 from monai_gi.sharing import torchscript
-from monai_gi.sharing.manifest import sha256_of, sign_manifest, write_manifest
+from monai_gi.sharing.findings import printable
+from monai_gi.sharing.flat_bundle import CONFIGS, FlatBundle, Problems, read_bundle
+from monai_gi.sharing.inspection import inspect_folder
+from monai_gi.sharing.manifest import sign_manifest, write_manifest
 from monai_gi.sharing.packed_metadata import packed_metadata, packed_readme, score_facts, training_facts
 from monai_gi.sharing.plain_monai import packed_training, plain_inference
 from monai_gi.sharing.plain_weights import Weights, plain_weights_file, read_plain_weights
 from monai_gi.sharing.privacy import MAX_FILE_BYTES, folder_findings, text_findings
-from monai_gi.sharing.run_overrides import as_trained
 
-CONFIGS = ("train.json", "evaluate.json", "multi_gpu_train.json")
-T = TypeVar("T")
+MODEL = "models/model.pt"
+NO_SCORES = "none"
 
 
 def pack(
@@ -53,7 +56,8 @@ def pack(
         allow: texts that look like identifiers or paths and may leave all the same, exactly as they stand.
         max_bytes: the largest file that may leave.
         version: of the packed bundle; the bundle's own when None.
-        scores: summary.json of an evaluation; `RUN/evaluation/summary.json` when None, where it is there.
+        scores: summary.json of an evaluation of these weights; `RUN/evaluation/summary.json` when None, where it is
+            there; "none" packs no scores.
         overwrite: replace an existing zip; else it is refused.
 
     Returns:
@@ -72,104 +76,44 @@ def pack(
     if (kind := bundle.configs["inference.json"].get("input", "slices")) != "slices":
         problem = f"takes {kind}; only bundles of slices can be packed so that plain MONAI gives the same masks"
         raise DataError(bundle_dir, f"{problem}. Pass on the folder and {weights.name}, for predict --weights")
-    problems = _Problems()
     with TemporaryDirectory(prefix="monai-gi-pack-") as place:
         folder = Path(place) / bundle.name
-        _fill(folder, bundle, problems, weights=weights, version=version, scores=scores)
-        problems.found += text_findings("name of the bundle", bundle.name, allow)
-        problems.found += folder_findings(folder, allow, max_bytes)
-        if problems.found:
-            raise DataErrors(bundle_dir, problems.found)
-        write_manifest(folder)
+        problems = _fill(folder, bundle, weights=weights, version=version, scores=scores)
+        if not problems:
+            write_manifest(folder)
+            problems = _findings_of_receivers(folder)
+        problems += text_findings("name of the bundle", bundle.name, allow)
+        problems += folder_findings(folder, allow, max_bytes)
+        if problems:
+            raise DataErrors(bundle_dir, problems)
         if sign is not None:
             sign_manifest(folder, sign)
         write_atomically(output, lambda file: _write_zip(folder, file))
     return output
 
 
-@dataclass(frozen=True)
-class FlatBundle:
-    """The files of `bundles/<name>`, read.
-
-    Attributes:
-        folder: where they stand.
-        name: of the bundle.
-        configs: JSON by file name: inference.json, metadata.json and `CONFIGS`.
-        texts: logging.conf, docs/README.md and LICENSE.
-    """
-
-    folder: Path
-    name: str
-    configs: dict[str, dict[str, Any]]
-    texts: dict[str, str]
-
-
-def read_bundle(folder: Path, settings_file: Path) -> FlatBundle:
-    """Read what is to be packed.
-
-    Args:
-        folder: `bundles/<name>`.
-        settings_file: of the run, see `as_trained`.
-
-    Returns:
-        All its files; configs as the run had them.
-
-    Raises:
-        DataError: there is no such folder.
-        DataErrors: files are missing or no JSON.
-    """
-    if not folder.is_dir():
-        raise DataError(folder, "no such folder. A bundle to pack is a folder of bundles/, such as bundles/segformer")
-    problems = _Problems()
-    configs = {
-        name: problems.attempt(_read_json, folder / name) for name in ("inference.json", "metadata.json", *CONFIGS)
-    }
-    places = {"logging.conf": folder / "logging.conf", "docs/README.md": folder / "docs" / "README.md"}
-    own = folder / "LICENSE"
-    places["LICENSE"] = own if own.is_file() else folder.resolve().parent.parent / "LICENSE"
-    texts = {name: problems.attempt(_read_text, path) for name, path in places.items()}
-    if problems.found:
-        raise DataErrors(folder, problems.found)
-    return FlatBundle(
-        folder,
-        folder.resolve().name,
-        {name: as_trained(config, settings_file) for name, config in configs.items() if config is not None},
-        {name: text for name, text in texts.items() if text is not None},
-    )
-
-
-@dataclass
-class _Problems:
-    """Faults, gathered."""
-
-    found: list[DataError] = field(default_factory=list)
-
-    def attempt(self, step: Callable[..., T], *args: Any) -> T | None:
-        """What the step returns, or None where it found faults."""
-        try:
-            return step(*args)
-        except DataError as error:
-            self.found += error.problems
-        return None
+def _findings_of_receivers(folder: Path) -> list[DataError]:
+    """What `monai-gi inspect` would tell whoever gets the bundle."""
+    repair = "Whoever gets the bundle would be told not to run it: take it out"
+    wrong = inspect_folder(folder, folder).inspection.wrong
+    return [DataError(printable(one.where), f"{printable(one.text).rstrip('.')}. {repair}") for one in wrong]
 
 
 def _fill(
-    folder: Path,
-    bundle: FlatBundle,
-    problems: _Problems,
-    *,
-    weights: Path,
-    version: str | None,
-    scores: str | Path | None,
-) -> None:
-    """Write all files of the packed bundle that can be made; what stands in the way goes to `problems`."""
+    folder: Path, bundle: FlatBundle, *, weights: Path, version: str | None, scores: str | Path | None
+) -> list[DataError]:
+    """Write all files of the packed bundle that can be made, and tell what stands in the way of others."""
+    problems = Problems()
     where = bundle.folder / "inference.json"
     state = problems.attempt(read_plain_weights, weights)
     config = problems.attempt(plain_inference, bundle.configs["inference.json"], where)
     metadata = dict(bundle.configs["metadata.json"])
     if config is not None:
         metadata = packed_metadata(metadata, config, version)
-    metadata |= problems.attempt(_facts, weights, scores) or {}
+    if state is not None:
+        packed = plain_weights_file(state)
+        _write(folder / MODEL, packed)
+        metadata |= problems.attempt(_facts, weights, packed, state, scores) or {}
     texts = {
         **{f"configs/{name}": _to_json(packed_training(bundle.configs[name])) for name in CONFIGS},
         "configs/metadata.json": _to_json(metadata),
@@ -181,23 +125,28 @@ def _fill(
         texts["configs/inference.json"] = _to_json(config)
     for name, text in texts.items():
         _write(folder / name, text.encode())
-    if state is not None:
-        _write(folder / "models" / "model.pt", plain_weights_file(state))
     if state is not None and config is not None:
         script = problems.attempt(_proved_script, bundle, config, metadata, state)
         if script is not None:
             extra = {name: texts[f"configs/{name}"] for name in ("metadata.json", "inference.json")}
             _write(folder / "models" / "model.ts", torchscript.with_extra_files(script, extra))
+    return problems.found
 
 
-def _facts(weights: Path, scores: str | Path | None) -> dict[str, Any]:
+def _facts(weights: Path, packed: bytes, state: Weights, scores: str | Path | None) -> dict[str, Any]:
+    """What is known about the weights that leave: how they were trained, and the scores of these very ones."""
+    digest = weights_digest(state)
     if scores is None:
         beside = weights.parent / "evaluation" / "summary.json"
         scores = beside if beside.is_file() else None
-    numbers, evaluation = score_facts(None if scores is None else Path(scores))
-    digest = sha256_of(weights) if weights.is_file() else ""
-    facts = {"eval_metrics": numbers, "training": training_facts(weights.parent / "settings.json", digest)}
-    return facts | ({"evaluation": evaluation} if evaluation else {})
+    numbers, evaluation = score_facts(None if scores in (None, NO_SCORES) else Path(scores), digest)
+    training = {
+        "weights_file": MODEL,
+        "weights_sha256": hashlib.sha256(packed).hexdigest(),
+        "state_dict_sha256": digest,
+        **training_facts(weights.parent / "settings.json"),
+    }
+    return {"eval_metrics": numbers, "training": training} | ({"evaluation": evaluation} if evaluation else {})
 
 
 def _proved_script(bundle: FlatBundle, config: Mapping[str, Any], metadata: Mapping[str, Any], state: Weights) -> bytes:
@@ -249,19 +198,6 @@ def _write_zip(folder: Path, file: Any) -> None:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}", f"not JSON: {error.msg}") from error
-
-
-def _read_text(path: Path) -> str:
-    if not path.is_file():
-        raise DataError(path, "no such file. A bundle to pack is a folder of bundles/, as `monai-gi` renders it")
-    return path.read_text(encoding="utf-8")
 
 
 def _to_json(content: Any) -> str:

@@ -70,22 +70,20 @@ def packed_metadata(metadata: Mapping[str, Any], config: Mapping[str, Any], vers
     return packed
 
 
-def training_facts(settings_file: Path, sha256: str) -> dict[str, Any]:
+def training_facts(settings_file: Path) -> dict[str, Any]:
     """Pick from the settings.json that training wrote beside model.pt what another hospital wants to know.
 
     Args:
         settings_file: of `monai_gi.handlers.SettingsHandler`; it may be missing.
-        sha256: of the weights file that is packed.
 
     Returns:
-        `weights_sha256` and, where there is a file, `settings`, `network`, `data`, `versions`.
+        `settings`, `network`, `data`, `versions`; nothing where there is no file.
     """
     if not settings_file.is_file():
-        return {"weights_sha256": sha256}
+        return {}
     report = _read(settings_file)
     network = report.get("network") or {}
     return {
-        "weights_sha256": sha256,
         "settings": {key: report["settings"][key] for key in TRAINING_SETTINGS if key in report.get("settings", {})},
         "network": {
             **{key: network[key] for key in ("name", "parameters") if key in network},
@@ -99,17 +97,18 @@ def training_facts(settings_file: Path, sha256: str) -> dict[str, Any]:
     }
 
 
-def score_facts(summary_file: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def score_facts(summary_file: Path | None, digest: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Pick the scores from the summary.json that evaluation wrote.
 
     Args:
         summary_file: of `monai_gi.handlers.JudgeHandler`; None where nothing was evaluated.
+        digest: of the weights that are packed, see `monai_gi.network_digest`.
 
     Returns:
         Main numbers by name, and the same with intervals, counts and rules; both empty where there is no file.
 
     Raises:
-        DataError: the file is there and holds something else.
+        DataError: the file is there and holds something else, or the scores of other weights.
     """
     if summary_file is None:
         return {}, {}
@@ -119,6 +118,11 @@ def score_facts(summary_file: Path | None) -> tuple[dict[str, Any], dict[str, An
     except (KeyError, TypeError) as error:
         problem = f"holds no scores (no {error}). Take the summary.json that `monai-gi` evaluation writes"
         raise DataError(summary_file, problem) from error
+    if (judged := summary.get("state_dict_sha256")) != digest:
+        both = f"{str(judged)[:12]}... judged, {digest[:12]}... packed"
+        whose = f"other weights ({both})" if judged else "unknown weights"
+        repair = "Evaluate the weights that you pack, name their summary.json with --scores, or pack --scores none"
+        raise DataError(summary_file, f"holds the scores of {whose}. {repair}")
     return numbers, {key: summary[key] for key in SCORE_FACTS if key in summary}
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from monai_gi.errors import DataError
 
 TEXT_SUFFIXES = (".json", ".md", ".conf", ".txt", ".py", ".csv", ".yaml", ".yml", "")
-MAX_FILE_BYTES = 512 * 2**20
+MAX_FILE_BYTES = 2_000_000_000
 
 # Where an absolute path can begin: not inside a word, a URL or another path.
 _START = r"(?<![\w.:/\\@#~-])"
@@ -102,8 +102,8 @@ def folder_findings(folder: Path, allow: Sequence[str] = (), max_bytes: int = MA
         findings += text_findings(f"name {where}", where, allow)
         size = path.stat().st_size
         if size > max_bytes:
-            problem = f"{size} bytes, at most {max_bytes} may leave. Take it out or raise --max-bytes"
-            findings.append(DataError(where, problem))
+            problem = f"{size / 1e6:g} MB, at most {max_bytes / 1e6:g} MB a file may leave"
+            findings.append(DataError(where, f"{problem}. Take it out or raise --max-megabytes"))
         for name, text in _texts(path):
             findings += text_findings(f"{where}{name}", text, allow)
     return findings
