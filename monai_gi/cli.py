@@ -1,5 +1,6 @@
 """The command `monai-gi`: its exit codes, its one message for bad input, and what signals do to it."""
 
+import errno
 import os
 import signal
 import sys
@@ -12,6 +13,9 @@ from monai_gi import arguments
 from monai_gi.errors import DataError
 from monai_gi.verbs import VERBS
 
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""A disk that is full or fails, no memory, too many open files: no fault of what was asked."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb.
@@ -20,8 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `monai-gi`; the command line when None.
 
     Returns:
-        0 done, 1 not as it should be (`inspect`, `leaks`) or an unexpected error in an input (`predict`), 2 bad input
-        (one message, no traceback), 130 stopped with Ctrl-C, 141 nobody reads the pipe any more.
+        0 done, 1 not as it should be (`inspect`, `leaks`), all failed (`compare-bundles`), an unexpected error in an
+        input (`predict`) or a machine at its limits (one of `OF_THE_MACHINE`), 2 bad input (one message, no
+        traceback), 130 stopped with Ctrl-C, 141 nobody reads the pipe any more.
 
     Raises:
         SystemExit: 143, stopped with SIGTERM; 2, words that are no command line.
@@ -41,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # A full disk names no file; what was written before is whole.
         print("error: " + ": ".join(str(part) for part in (error.filename, error.strerror) if part), file=sys.stderr)
-        return 2
+        return 1 if error.errno in OF_THE_MACHINE else 2
     except KeyboardInterrupt:
         print("\nStopped; the same line goes on where it can.", file=sys.stderr)
         return 130

@@ -1,6 +1,8 @@
 """The command line: exit codes, one message, nothing imported for --help."""
 
+import errno
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -47,6 +49,19 @@ def test_a_folder_that_is_a_file_ends_with_one_message(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["phantom", "dicom", str(tmp_path / "file" / "below"), "--slices", "4"]) == 2
     assert re.search(r"^error: .*file.*: Not a directory$", capsys.readouterr().err, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, 1), (errno.EDQUOT, 1), (errno.EIO, 1), (errno.EMFILE, 1), (errno.EACCES, 2), (errno.ENOTDIR, 2)],
+)
+def test_what_the_machine_refuses_is_a_failure_and_what_the_place_refuses_bad_input(number, code, monkeypatch, capsys):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("monai_gi.datasets.phantom.uw_madison.write_uw_madison", refuse)
+    assert main(["phantom", "uw-madison", "d"]) == code
+    assert capsys.readouterr().err == f"error: {os.strerror(number)}\n"
 
 
 def test_ctrl_c_ends_with_130(tmp_path, monkeypatch, capsys):

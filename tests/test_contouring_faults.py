@@ -103,7 +103,7 @@ def test_a_full_disk_ends_with_one_message_and_no_part(tmp_path, bundle, dicom, 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.fsync", refuse)
-    assert main(words(bundle, axial(dicom), tmp_path)) == 2
+    assert main(words(bundle, axial(dicom), tmp_path)) == 1
     assert "error: No space left on device" in capsys.readouterr().err
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 

@@ -19,13 +19,13 @@ VERBS = (
 
 _EPILOG = """\
 example:
-  monai-gi predict segformer-0.1.0.zip DICOM_FOLDER --output contours
+  monai-gi predict segformer-0.1.0.zip DICOM_FOLDER
 
 `monai-gi VERB --help` tells a verb's options and gives an example.
 
 exit codes:
   0    done
-  1    failed, or not as it should be (inspect, leaks, doctor)
+  1    failed (a full disk; compare-bundles: no score), or not as it should be (inspect, leaks, doctor)
   2    bad input: one message says what was found, what was wanted and the repair
   130  stopped with Ctrl-C; the same line goes on where it can
   143  stopped with SIGTERM"""
