@@ -12,6 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from monai_gi.arguments.values import bundle_setting
+from monai_gi.bundle_comparison import ComparisonRequest, parse_bundles
+from monai_gi.bundle_comparison.request import check_request
 from tests.docs_world import ROOT, World
 from tests.served_programs import free_port, served
 
@@ -46,10 +49,13 @@ def adding(words: str) -> Callable[[str], str]:
 
 
 def shorter(line: str) -> str:
-    """One epoch of the first network; that the others are there is checked here."""
-    names = re.findall(r"--bundles (\S+)", line)[0].split(",")
-    assert all((ROOT / "bundles" / name / "train.json").is_file() for name in names)
-    return re.sub(r"--bundles \S+", f"--bundles {names[0]}", re.sub(r"--budget \S+", "--budget 1epochs", line))
+    """One epoch of the first network without settings of the others; that those are there is checked here."""
+    bundles = parse_bundles(re.findall(r"--bundles (\S+)", line)[0])
+    settings = tuple(bundle_setting(text) for text in re.findall(r"--set (\S+)", line))
+    check_request(ComparisonRequest(bundles, ROOT, "1epochs", ROOT, settings=settings, source_dir=ROOT / "bundles"))
+    of_others = r" --set [\w-]+:(?!:)\S+"
+    line = re.sub(r"--bundles \S+", f"--bundles {next(iter(bundles))}", re.sub(of_others, "", line))
+    return re.sub(r"--budget \S+", "--budget 1epochs", line)
 
 
 def names_a_target_of_make(line: str, world: World) -> None:
@@ -102,8 +108,11 @@ def serves(line: str, world: World) -> None:
     if line in SERVED:
         return
     port = free_port()
-    words = [*shlex.split(line), "--port", str(port)]
-    with served(words, port, world.folder / "app.log", world.environment) as program:
+    words, environment = shlex.split(line), dict(world.environment)
+    while "=" in words[0]:
+        name, _, value = words.pop(0).partition("=")
+        environment[name] = value
+    with served([*words, "--port", str(port)], port, world.folder / "app.log", environment) as program:
         assert program.stop() in (0, 130)
     SERVED.add(line)
 
@@ -111,7 +120,7 @@ def serves(line: str, world: World) -> None:
 SERVED: set[str] = set()
 
 RULES = (
-    Rule(r"monai-gi app\b", "it serves until it is stopped", check=serves),
+    Rule(r"(\w+=\S+ )?monai-gi app\b", "it serves until it is stopped", check=serves),
     Rule(r"monai-gi compare-bundles\b", "one epoch of one network in place of minutes of several", change=shorter),
     Rule(
         r"monai-gi phantom uw-madison\b",
