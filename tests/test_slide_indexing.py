@@ -50,6 +50,15 @@ def test_pieces_of_a_slide_stay_together(tmp_path):
     assert all(len({item["fold"] for item in items if item["group"] == group}) == 1 for group in ("case7", "case9"))
 
 
+def test_paths_that_give_one_id_are_an_error(tmp_path):
+    write_pairs(tmp_path, count=1, folder="a_s")
+    for kind, name in (("images", "s0.tif"), ("masks", "s0.png")):
+        (tmp_path / kind / "a").mkdir()
+        shutil.copy(tmp_path / kind / "a_s" / name, tmp_path / kind / "a" / f"s_{name}")
+    with pytest.raises(DataError, match=r"a_s/s0.tif: would get the id a_s_s0, as .*a/s_s0.tif does; wanted one each"):
+        index_slides(tmp_path, progress=False)
+
+
 def test_a_datalist_is_relative_and_holds_colours_pixels_and_folds(root, tmp_path):
     report = index(root, folds=2, seed=3)
     content = json.loads((root / "datalist.json").read_text())

@@ -78,10 +78,18 @@ def _pairs(root: Path, faults: list[DataError]) -> list[Pair]:
             named = ", ".join(str(one[name]) for name in alone[:_NAMED]) + (", ..." if len(alone) > _NAMED else "")
             problem = f"{len(alone)} of {len(one)} files have no partner of the same name: {named}"
             faults.append(DataError(root / files, f"{problem}. Add it, or move them away"))
-    return [
-        Pair("_".join(name.parts), name.parts[0] if len(name.parts) > 1 else name.name, images[name], masks[name])
-        for name in sorted(images.keys() & masks.keys())
-    ]
+    pairs: dict[str, Pair] = {}
+    for name in sorted(images.keys() & masks.keys()):
+        pair = Pair(
+            "_".join(name.parts), name.parts[0] if len(name.parts) > 1 else name.name, images[name], masks[name]
+        )
+        if other := pairs.get(pair.id):
+            problem = (
+                f"would get the id {pair.id}, as {other.image} does; wanted one each. Rename one and its label map"
+            )
+            faults.append(DataError(pair.image, problem))
+        pairs[pair.id] = pair
+    return list(pairs.values())
 
 
 def _by_name(root: Path, name: str, faults: list[DataError]) -> dict[Path, Path]:
