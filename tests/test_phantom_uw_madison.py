@@ -15,7 +15,8 @@ from scipy import ndimage
 
 from monai_gi.datasets.phantom import uw_madison
 from monai_gi.datasets.phantom.scans import MAXIMA, Scan, absent_organ, draw_scan, plan_case, scan_format
-from monai_gi.datasets.phantom.uw_madison import UNFINISHED, write_uw_madison
+from monai_gi.datasets.phantom.unfinished import UNFINISHED
+from monai_gi.datasets.phantom.uw_madison import write_uw_madison
 from monai_gi.datasets.uw_madison import index_scans, index_uw_madison
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES

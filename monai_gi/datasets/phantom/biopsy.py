@@ -4,7 +4,6 @@
 `masks/slide_N.png`, or `.tif` for large slides (RGB, the colours of labels.TISSUES), `colors.yaml`. N counts from 1.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -18,10 +17,10 @@ from monai_gi.datasets.phantom.biopsy_fields import fields_of, grid_step, tissue
 from monai_gi.datasets.phantom.biopsy_plan import Plan, plan_slide
 from monai_gi.datasets.phantom.biopsy_stain import look_of, paint
 from monai_gi.datasets.phantom.tiled_tiff import TILE_PX, TiledTiff
-from monai_gi.errors import DataError
+from monai_gi.datasets.phantom.unfinished import drawing_into
 from monai_gi.labels import TISSUES
 
-UNFINISHED = ".unfinished_phantom.json"
+COLORS = "colors.yaml"
 ASPECT = 4 / 3
 # Masks of more pixels are written as tiled TIFF, band by band.
 PNG_PIXELS = 25_000_000
@@ -68,20 +67,22 @@ def write_biopsy(
     """
     root = Path(root)
     _check(slides, megapixels, seed, mpp)
-    _begin(root, {"slides": slides, "megapixels": megapixels, "seed": seed, "mpp": mpp})
     height = max(1, round((megapixels * 1e6 / ASPECT) ** 0.5))
     size = (height, max(1, round(height * ASPECT)))
     suffix = "png" if size[0] * size[1] <= PNG_PIXELS else "tif"
     rows = -(-size[0] // TILE_PX)
-    with tqdm(total=slides * rows, desc="drawing", unit="band", disable=None if progress else True) as bar:
+    settings = {"slides": slides, "megapixels": megapixels, "seed": seed, "mpp": mpp}
+    with (
+        drawing_into(root, settings, last=COLORS),
+        tqdm(total=slides * rows, desc="drawing", unit="band", disable=None if progress else True) as bar,
+    ):
         for number in range(1, slides + 1):
             mask = root / "masks" / f"slide_{number}.{suffix}"
             if not mask.exists():  # the last of a slide's files
                 image = root / "images" / f"slide_{number}.tif"
                 _write_slide(Slide(image, mask, plan_slide(number, size, mpp, seed)), bar)
             bar.update(number * rows - bar.n)
-    write_whole(root / "colors.yaml", _color_table())
-    (root / UNFINISHED).unlink()
+        write_whole(root / COLORS, _color_table())
 
 
 def _check(slides: int, megapixels: float, seed: int, mpp: float) -> None:
@@ -90,19 +91,6 @@ def _check(slides: int, megapixels: float, seed: int, mpp: float) -> None:
         raise ValueError(f"{given}: wanted 1 or more, above 0, and 0 or more")
     if not 0.1 <= mpp <= 4:
         raise ValueError(f"mpp: {mpp}, wanted 0.1 to 4 micrometres a pixel")
-
-
-def _begin(root: Path, settings: dict[str, int | float]) -> None:
-    """Mark the folder as being drawn into, or refuse it."""
-    marker = root / UNFINISHED
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if not marker.is_file() or (root / "colors.yaml").exists():
-            raise DataError(root, "holds something already; nothing was changed. Name a new or empty folder")
-        found = marker.read_text()
-        if found != json.dumps(settings):
-            problem = f"holds an unfinished phantom of {found}. Give the same options, or delete the folder"
-            raise DataError(root, problem)
-    write_whole(marker, json.dumps(settings))
 
 
 def _color_table() -> str:

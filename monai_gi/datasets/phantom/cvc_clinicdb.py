@@ -5,7 +5,6 @@ real ones are not black and white. Nothing of a patient is in them.
 """
 
 import io
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +14,8 @@ from tqdm import tqdm
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.datasets.phantom.endoscope import draw_film, take_frame
-from monai_gi.errors import DataError
+from monai_gi.datasets.phantom.unfinished import drawing_into
 
-UNFINISHED = ".unfinished_phantom.json"
 METADATA = "metadata.csv"
 _GREY_EDGES_EVERY = 4
 _FILM, _NOISE = 0, 1
@@ -48,26 +46,15 @@ def write_cvc_clinicdb(
     for name, value, least in (("sequences", sequences, 1), ("frames", frames, 1), ("seed", seed, 0)):
         if value < least:
             raise ValueError(f"{name}: {value}, wanted {least} or more")
-    _begin(root, {"sequences": sequences, "frames": frames, "seed": seed})
-    with tqdm(total=sequences * frames, desc="drawing", unit="frame", disable=None if progress else True) as bar:
+    settings = {"sequences": sequences, "frames": frames, "seed": seed}
+    with (
+        drawing_into(root, settings, last=METADATA),
+        tqdm(total=sequences * frames, desc="drawing", unit="frame", disable=None if progress else True) as bar,
+    ):
         for sequence in range(sequences):
             _write_sequence(root, (sequence, frames, seed), bar)
-    rows = [f"{number + 1},{number // frames + 1}" for number in range(sequences * frames)]
-    write_whole(root / METADATA, "\n".join(["frame_id,sequence_id", *rows, ""]))
-    (root / UNFINISHED).unlink()
-
-
-def _begin(root: Path, settings: dict[str, int]) -> None:
-    """Mark the folder as being drawn into, or refuse it."""
-    marker = root / UNFINISHED
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if not marker.is_file() or (root / METADATA).exists():
-            raise DataError(root, "holds something already; nothing was changed. Name a new or empty folder")
-        found = marker.read_text()
-        if found != json.dumps(settings):
-            problem = f"holds an unfinished phantom of {found}"
-            raise DataError(root, f"{problem}. Give the same options, or delete the folder")
-    write_whole(marker, json.dumps(settings))
+        rows = [f"{number + 1},{number // frames + 1}" for number in range(sequences * frames)]
+        write_whole(root / METADATA, "\n".join(["frame_id,sequence_id", *rows, ""]))
 
 
 def _write_sequence(root: Path, plan: tuple[int, int, int], bar: tqdm) -> None:

@@ -6,7 +6,6 @@ https://www.kaggle.com/competitions/uw-madison-gi-tract-image-segmentation/data
 """
 
 import csv
-import json
 import multiprocessing
 import os
 import signal
@@ -20,14 +19,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from monai_gi.datasets.phantom.scans import Scan, draw_scan, plan_case
-from monai_gi.errors import DataError
+from monai_gi.datasets.phantom.unfinished import drawing_into
 from monai_gi.labels import ORGAN_NAMES
 from monai_gi.rle import encode_rle
 
 # Starting a process takes as long as drawing this many slices.
 SLICES_A_PROCESS = 100
 PNG_COMPRESSION = 1
-UNFINISHED = ".unfinished_phantom.json"
 
 # One line of a table: id, class, run lengths.
 Row = tuple[str, str, str]
@@ -75,33 +73,16 @@ def write_uw_madison(
             raise ValueError(f"{name}: {value}, wanted 1 or more")
     if seed < 0:
         raise ValueError(f"seed: {seed}, wanted 0 or more")
-    _begin(root, {"cases": cases, "days": days, "slices": slices, "seed": seed, "full_size": full_size})
+    settings = {"cases": cases, "days": days, "slices": slices, "seed": seed, "full_size": full_size}
     per_scan = None if full_size else slices
     train = [scan for case in range(cases) for scan in plan_case(root / "train", case, (cases, days, seed), per_scan)]
     test = plan_case(root / "test", cases, (cases, 1, seed), per_scan)
-    rows = _draw_all([*train, *test], workers, progress=progress)
-    labelled = sum(len(scan.z_mm) for scan in train) * len(ORGAN_NAMES)
-    blank = [(slice_id, organ, "") for slice_id, organ, _ in rows[labelled:]]
-    _write_table(root / "sample_submission.csv", [("id", "class", "predicted"), *blank])
-    _write_table(root / "train.csv", [("id", "class", "segmentation"), *rows[:labelled]])
-    (root / UNFINISHED).unlink()
-
-
-def _begin(root: Path, settings: dict[str, int | bool]) -> None:
-    """Mark the folder as being drawn into, or refuse it."""
-    marker = root / UNFINISHED
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if not marker.is_file() or (root / "train.csv").exists():
-            raise DataError(root, "holds something already; nothing was changed. Name a new or empty folder")
-        found = marker.read_text()
-        if found != json.dumps(settings):
-            raise DataError(
-                root, f"holds an unfinished phantom of {found}. Give the same options, or delete the folder"
-            )
-    root.mkdir(parents=True, exist_ok=True)
-    part = marker.with_suffix(".part")
-    part.write_text(json.dumps(settings))
-    part.replace(marker)
+    with drawing_into(root, settings, last="train.csv"):
+        rows = _draw_all([*train, *test], workers, progress=progress)
+        labelled = sum(len(scan.z_mm) for scan in train) * len(ORGAN_NAMES)
+        blank = [(slice_id, organ, "") for slice_id, organ, _ in rows[labelled:]]
+        _write_table(root / "sample_submission.csv", [("id", "class", "predicted"), *blank])
+        _write_table(root / "train.csv", [("id", "class", "segmentation"), *rows[:labelled]])
 
 
 def _draw_all(scans: Sequence[Scan], workers: int | None, *, progress: bool) -> list[Row]:
