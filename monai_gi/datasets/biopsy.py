@@ -80,15 +80,12 @@ def _pairs(root: Path, faults: list[DataError]) -> list[Pair]:
             faults.append(DataError(root / files, f"{problem}. Add it, or move them away"))
     pairs: dict[str, Pair] = {}
     for name in sorted(images.keys() & masks.keys()):
-        pair = Pair(
-            "_".join(name.parts), name.parts[0] if len(name.parts) > 1 else name.name, images[name], masks[name]
-        )
-        if other := pairs.get(pair.id):
-            problem = (
-                f"would get the id {pair.id}, as {other.image} does; wanted one each. Rename one and its label map"
-            )
-            faults.append(DataError(pair.image, problem))
-        pairs[pair.id] = pair
+        group = name.parts[0] if len(name.parts) > 1 else name.name
+        pair = Pair("_".join(name.parts), group, images[name], masks[name])
+        first = pairs.setdefault(pair.id, pair)
+        if first is not pair:
+            problem = f"would get the id {pair.id}, as {first.image} does; wanted one each"
+            faults.append(DataError(pair.image, f"{problem}. Rename one of them, and its label map"))
     return list(pairs.values())
 
 
