@@ -1,11 +1,11 @@
-"""The entry of a Hugging Face Space: the app with `bundle.zip` beside this file, behind the secret APP_AUTH."""
+"""The entry of a Hugging Face Space: the app with `bundle.zip` beside this file, behind a password."""
 
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from monai_gi.app import AppRequest, serve
+from monai_gi.app import AUTH_VARIABLE, AppRequest, auth_of, serve
 from monai_gi.errors import DataError
 
 BUNDLE = Path(__file__).with_name("bundle.zip")
@@ -15,18 +15,19 @@ def request_of(environment: Mapping[str, str]) -> AppRequest:
     """What the Space's settings ask for.
 
     Args:
-        environment: APP_AUTH, a secret of the Space, is "user:password"; GRADIO_SERVER_PORT is 7860 unless it is set.
+        environment: MONAI_GI_APP_AUTH, a secret of the Space, is "user:password"; GRADIO_SERVER_PORT is 7860 unless
+            it is set.
 
     Returns:
         The app for everybody who knows the password; without `bundle.zip` it shows examples only.
 
     Raises:
-        DataError: no APP_AUTH, or one without a colon.
+        DataError: no such secret, or one without a colon.
     """
-    auth = environment.get("APP_AUTH")
-    if not auth:
+    auth = auth_of(environment)
+    if auth is None:
         repair = "Add it under Settings, Variables and secrets, as USER:PASSWORD; then restart the Space"
-        raise DataError("APP_AUTH", f"this secret is not set, and everybody could use the Space. {repair}")
+        raise DataError(AUTH_VARIABLE, f"this secret is not set, and everybody could use the Space. {repair}")
     return AppRequest(
         bundle=BUNDLE if BUNDLE.exists() else None,
         host="0.0.0.0",  # noqa: S104 - everybody may come, who knows the password

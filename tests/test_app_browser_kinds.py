@@ -58,7 +58,7 @@ def test_a_frame_of_colonoscopy_gives_a_mask(browser, tmp_path, pictures):  # no
 def test_a_space_asks_for_its_password_then_shows_the_truth_of_examples(browser, tmp_path, pictures):  # noqa: F811
     space, port = filled_space(tmp_path), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    environment |= {"APP_AUTH": "reader:secret", "GRADIO_SERVER_PORT": str(port)}
+    environment |= {"MONAI_GI_APP_AUTH": "reader:secret", "GRADIO_SERVER_PORT": str(port)}
     words = [sys.executable, str(space / HEADER["app_file"])]
     with served(words, port, tmp_path / "log.txt", environment) as program:
         with pytest.raises(HTTPError, match="401"):

@@ -8,13 +8,14 @@ import pytest
 
 from monai_gi.app import AppRequest
 from monai_gi.app.jobs import Job, Progress, StoppedError, Turns
+from monai_gi.cli import main
 from monai_gi.errors import DataError
 from tests.drawn_cases import quiet
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.org"])
 def test_other_machines_need_a_password(host):
-    with pytest.raises(DataError, match=r"--host: .* lets other machines in.*--auth USER:PASSWORD"):
+    with pytest.raises(DataError, match=r"--host: .* lets other machines in.*Set MONAI_GI_APP_AUTH=USER:PASSWORD"):
         AppRequest(host=host)
     assert not AppRequest(host=host, auth="reader:secret").is_local
 
@@ -26,8 +27,27 @@ def test_this_machine_needs_none(host):
 
 @pytest.mark.parametrize("auth", ["", "reader", "reader:", ":secret"])
 def test_half_a_password_is_refused(auth):
-    with pytest.raises(DataError, match="--auth: wanted a name and a password"):
+    with pytest.raises(DataError, match="MONAI_GI_APP_AUTH or --auth: wanted a name and a password"):
         AppRequest(auth=auth)
+
+
+@pytest.mark.parametrize(
+    ("environment", "words", "wanted"),
+    [
+        ({"MONAI_GI_APP_AUTH": "reader:SECRET"}, [], ("reader", "SECRET")),
+        ({"MONAI_GI_APP_AUTH": "reader:SECRET"}, ["--auth", "me:mine"], ("me", "mine")),
+        ({"MONAI_GI_APP_AUTH": ""}, [], None),
+        ({}, [], None),
+    ],
+)
+def test_the_password_comes_from_the_environment_where_no_option_names_it(monkeypatch, environment, words, wanted):
+    asked = []
+    monkeypatch.setattr("monai_gi.app.serve", asked.append)
+    monkeypatch.delenv("MONAI_GI_APP_AUTH", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["app", *words]) == 0
+    assert asked[0].credentials == wanted
 
 
 def test_a_password_may_hold_colons():

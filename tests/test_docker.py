@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import monai_gi
-from monai_gi.app.request import AppRequest
+from monai_gi.app.request import AUTH_VARIABLE, AppRequest, auth_of
 from monai_gi.arguments import parser
 from monai_gi.errors import DataError
 from tests.docker_reading import copies, exec_form, is_ignored, read_dockerfile, read_dockerignore, substitute
@@ -204,9 +204,10 @@ def test_the_app_wants_a_password_and_keeps_images_in_memory_only():
     service = COMPOSE["services"]["app"]
     words = dict(zip(service["command"][2::2], service["command"][3::2], strict=True))
     assert service["command"][:2] == ["monai-gi", "app"]
-    assert substitute(words["--auth"], {"APP_AUTH": "name:password"}) == "name:password"
-    with pytest.raises(DataError, match="wanted a name and a password"):
-        AppRequest(host=words["--host"], auth=substitute(words["--auth"], {"APP_AUTH": ""}))
+    given = service["environment"][AUTH_VARIABLE]
+    assert auth_of({AUTH_VARIABLE: substitute(given, {AUTH_VARIABLE: "name:password"})}) == "name:password"
+    with pytest.raises(DataError, match="lets other machines in, which needs a password"):
+        AppRequest(host=words["--host"], auth=auth_of({AUTH_VARIABLE: substitute(given, {})}))
     assert service["read_only"] is True
     assert [place.split(":")[0] for place in service["tmpfs"]] == ["/tmp"]
     assert all(volume.endswith(":ro") for volume in service["volumes"])

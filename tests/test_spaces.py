@@ -56,16 +56,16 @@ def app():
 
 
 def test_the_space_asks_for_the_app_that_its_settings_describe(app, tmp_path, monkeypatch):
-    asked = app.request_of({"APP_AUTH": "reader:secret"})
+    asked = app.request_of({"MONAI_GI_APP_AUTH": "reader:secret"})
     assert (asked.bundle, asked.host, asked.port, asked.credentials) == (None, "0.0.0.0", 7860, ("reader", "secret"))
     monkeypatch.setattr(app, "BUNDLE", tmp_path / COPIES[1][-1].split("/")[-1])
     (tmp_path / "bundle.zip").touch()
-    asked = app.request_of({"APP_AUTH": "reader:secret", "GRADIO_SERVER_PORT": "7000"})
+    asked = app.request_of({"MONAI_GI_APP_AUTH": "reader:secret", "GRADIO_SERVER_PORT": "7000"})
     assert (asked.bundle, asked.port) == (tmp_path / "bundle.zip", 7000)
     with pytest.raises(DataError, match="wanted a name and a password"):
-        app.request_of({"APP_AUTH": "secret"})
-    for environment in ({}, {"APP_AUTH": ""}):
-        with pytest.raises(DataError, match="APP_AUTH: this secret is not set"):
+        app.request_of({"MONAI_GI_APP_AUTH": "secret"})
+    for environment in ({}, {"MONAI_GI_APP_AUTH": ""}):
+        with pytest.raises(DataError, match="MONAI_GI_APP_AUTH: this secret is not set"):
             app.request_of(environment)
 
 
@@ -81,9 +81,11 @@ def test_the_files_that_the_readme_copies_start_and_ask_for_the_secret(tmp_path)
     assert COPIES[0][:2] == ["cp", "-r"]
     space = filled_space(tmp_path)
     assert {path.name for path in space.iterdir()} >= {"README.md", "app.py", "requirements.txt", "monai_gi", "LICENSE"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "APP_AUTH"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MONAI_GI_APP_AUTH"))
+    }
     words = [sys.executable, str(space / HEADER["app_file"])]
     refused = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
-    assert refused.stderr.startswith("error: APP_AUTH: this secret is not set")
+    assert refused.stderr.startswith("error: MONAI_GI_APP_AUTH: this secret is not set")
     assert "Traceback" not in refused.stderr

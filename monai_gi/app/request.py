@@ -1,12 +1,26 @@
 """What a user asks of `monai-gi app`, checked before anything is opened."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from monai_gi.errors import DataError
 
 LARGEST_PORT = 65535
+AUTH_VARIABLE = "MONAI_GI_APP_AUTH"
+
+
+def auth_of(environment: Mapping[str, str]) -> str | None:
+    """Name and password from the environment, which other users of the machine do not see as they see options.
+
+    Args:
+        environment: such as `os.environ`.
+
+    Returns:
+        "user:password"; None where it is not set or empty.
+    """
+    return environment.get(AUTH_VARIABLE) or None
 
 
 @dataclass(frozen=True)
@@ -48,10 +62,11 @@ class AppRequest:
         if self.max_pixels is not None and self.max_pixels < 1:
             raise DataError("--max-pixels", f"{self.max_pixels}, wanted 1 or more")
         if self.auth is not None and not all(self.credentials or ()):
-            raise DataError("--auth", "wanted a name and a password with a colon between: --auth reader:SECRET")
+            problem = "wanted a name and a password with a colon between"
+            raise DataError(f"{AUTH_VARIABLE} or --auth", f"{problem}: reader:SECRET")
         if not self.is_local and self.auth is None:
             problem = f"{self.host} lets other machines in, which needs a password"
-            raise DataError("--host", f"{problem}. Add --auth USER:PASSWORD, or leave --host out")
+            raise DataError("--host", f"{problem}. Set {AUTH_VARIABLE}=USER:PASSWORD, or leave --host out")
 
     @property
     def credentials(self) -> tuple[str, str] | None:

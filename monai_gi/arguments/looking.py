@@ -16,9 +16,15 @@ def add_app(verbs: Verbs) -> None:
     )
     verb.add_argument("--bundle", type=Path, metavar="BUNDLE", help="a folder of bundles/, a packed folder or its .zip")
     verb.add_argument("--weights", type=Path, metavar="FILE", help="for a bundle that brings none")
-    verb.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1, this machine alone; others need --auth")
+    verb.add_argument(
+        "--host", default="127.0.0.1", help="default 127.0.0.1, this machine alone; others need a password"
+    )
     verb.add_argument("--port", type=int, default=7860, metavar="N", help="default 7860")
-    verb.add_argument("--auth", metavar="USER:PASSWORD", help="what a visitor must know")
+    verb.add_argument(
+        "--auth",
+        metavar="USER:PASSWORD",
+        help="what a visitor must know; better set MONAI_GI_APP_AUTH, as others on this machine see options",
+    )
     verb.add_argument("--max-upload-megabytes", type=int, default=500, metavar="N", help="largest upload, default 500")
     add_max_pixels(verb)
     verb.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")

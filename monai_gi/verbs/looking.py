@@ -1,14 +1,16 @@
 """Look at data, results and the machine. A function a verb; heavy packages are imported inside."""
 
 import argparse
+import os
 
 
 def app(options: argparse.Namespace) -> None:
     """Serve the page in the browser."""
-    from monai_gi.app import AppRequest, serve
+    from monai_gi.app import AppRequest, auth_of, serve
 
-    names = ("bundle", "weights", "host", "port", "auth", "max_upload_megabytes", "max_pixels", "device", "trust")
-    serve(AppRequest(**{name: getattr(options, name) for name in names}))
+    names = ("bundle", "weights", "host", "port", "max_upload_megabytes", "max_pixels", "device", "trust")
+    auth = options.auth if options.auth is not None else auth_of(os.environ)
+    serve(AppRequest(**{name: getattr(options, name) for name in names}, auth=auth))
 
 
 def report(options: argparse.Namespace) -> None:
