@@ -5,9 +5,9 @@ A schedule's state is its step alone, so a resumed run goes on with the same rat
 
 import math
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -126,29 +126,56 @@ def lr_scheduler(
         ValueError: unknown name, `total_steps` under 1, or a rise that is not shorter than the run.
     """
     _check_name("lr_scheduler", name, SCHEDULES)
+    rise_steps = _rise_steps(name, total_steps, warmup_share, warmup_steps)
+    curve = _Curve(name, total_steps, rise_steps, final_share, power, milestones, gamma)
+    return IterationSchedule(optimizer, lambda step: curve.share_of_top(curve.place(step, clock)))
+
+
+class _Curve(NamedTuple):
+    """A schedule as a function of the step; the arguments are those of `lr_scheduler`."""
+
+    name: str
+    total_steps: int
+    rise_steps: int
+    final_share: float
+    power: float
+    milestones: Sequence[float]
+    gamma: float
+
+    def place(self, step: float, clock: Clock | None) -> float:
+        """The step, or where the clock is by now."""
+        return step if clock is None else max(step, clock.share() * self.total_steps)
+
+    def share_of_top(self, step: float) -> float:
+        """The learning rate divided by its top."""
+        if step < self.rise_steps:
+            return (_cosine_rise if self.name == "one_cycle" else _linear_rise)(step, self.rise_steps)
+        return self._after_rise(min(1.0, (step - self.rise_steps) / (self.total_steps - self.rise_steps)), step)
+
+    def _after_rise(self, t: float, step: float) -> float:
+        """From t = 0, where the rise ends, to t = 1, where the run does."""
+        match self.name:
+            case "cosine":
+                return _half_cosine(1, self.final_share, t)
+            case "polynomial":
+                return self.final_share + (1 - self.final_share) * (1 - t) ** self.power
+            case "multi_step":
+                return self.gamma ** sum(step >= share * self.total_steps for share in self.milestones)
+            case "one_cycle":
+                return _half_cosine(1, ONE_CYCLE_START * ONE_CYCLE_END, t)
+        return 1.0
+
+
+def _rise_steps(name: str, total_steps: int, share: float | None, steps: int | None) -> int:
+    """Length of the rise in iterations."""
     if total_steps < 1:
         raise ValueError(f"total_steps: {total_steps}, wanted 1 or more")
-    if warmup_steps is None:
+    if steps is None:
         default = 0.3 if name == "one_cycle" else 0.05
-        warmup_steps = int((default if warmup_share is None else warmup_share) * total_steps)
-    if not 0 <= warmup_steps < total_steps:
-        raise ValueError(f"warm-up: {warmup_steps} of {total_steps} steps, wanted at least 0 and fewer than all")
-    falls: dict[str, Callable[[float, float], float]] = {
-        "cosine": lambda t, _: _half_cosine(1, final_share, t),
-        "polynomial": lambda t, _: final_share + (1 - final_share) * (1 - t) ** power,
-        "multi_step": lambda _, step: gamma ** sum(step >= share * total_steps for share in milestones),
-        "one_cycle": lambda t, _: _half_cosine(1, ONE_CYCLE_START * ONE_CYCLE_END, t),
-        "constant": lambda t, _: 1.0,
-    }
-    rise = _cosine_rise if name == "one_cycle" else _linear_rise
-
-    def share_of_top(step: float) -> float:
-        step = step if clock is None else max(step, clock.share() * total_steps)
-        if step < warmup_steps:
-            return rise(step, warmup_steps)
-        return falls[name](min(1.0, (step - warmup_steps) / (total_steps - warmup_steps)), step)
-
-    return IterationSchedule(optimizer, share_of_top)
+        steps = int((default if share is None else share) * total_steps)
+    if not 0 <= steps < total_steps:
+        raise ValueError(f"warm-up: {steps} of {total_steps} steps, wanted at least 0 and fewer than all")
+    return steps
 
 
 def _linear_rise(step: float, steps: int) -> float:
