@@ -14,6 +14,7 @@ import numpy as np
 from monai_gi.atomic_file import write_whole
 from monai_gi.dicom.geometry import Arrangement, arrange
 from monai_gi.dicom.series import DicomObject, find_objects, find_series
+from monai_gi.dicom.structure_types import bare_name
 from monai_gi.dicom.structures import Structure, read_structures
 from monai_gi.errors import DataError
 from monai_gi.metrics import DEFAULT_TOLERANCE_MM, Comparison, compare_masks
@@ -136,13 +137,15 @@ def _pairs(
 ) -> list[tuple[Structure, Structure]]:
     for wanted, of, file in ((names, of_a, files[0]), (names.values(), of_b, files[1])):
         for name in wanted:
-            if _plain(name) not in {_plain(structure.name) for structure in of}:
+            if bare_name(name) not in {bare_name(structure.name) for structure in of}:
                 raise DataError(file, f"has no ROI {name!r}; it has {_listed(of)}")
-    other_name = {_plain(one): _plain(other) for one, other in names.items()}
+    other_name = {bare_name(one): bare_name(other) for one, other in names.items()}
     pairs = []
     for one in of_a:
-        others = [other for other in of_b if _plain(other.name) == other_name.get(_plain(one.name), _plain(one.name))]
-        same = [structure for structure in of_a if _plain(structure.name) == _plain(one.name)]
+        others = [
+            other for other in of_b if bare_name(other.name) == other_name.get(bare_name(one.name), bare_name(one.name))
+        ]
+        same = [structure for structure in of_a if bare_name(structure.name) == bare_name(one.name)]
         for group, file in ((same, files[0]), (others, files[1])):
             if others and len(group) > 1:
                 raise DataError(file, f"{len(group)} ROIs of one name ({_listed(group)}); rename all but one")
@@ -156,11 +159,6 @@ def _pairs(
 def _without(structures: Sequence[Structure], paired: Iterable[Structure]) -> tuple[str, ...]:
     known = {id(structure) for structure in paired}
     return tuple(structure.name for structure in structures if id(structure) not in known)
-
-
-def _plain(name: str) -> str:
-    """Small letters and digits only: "Small Bowel" and "small_bowel" are one name."""
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def _listed(structures: Sequence[Structure]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from monai_gi.dicom.series import Series
 from monai_gi.errors import DataError
+from monai_gi.labels import ORGAN_NAMES
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,20 @@ class Scan:
     def positions_mm(self) -> np.ndarray:
         """(D,) float64: where each slice stands along the slice axis, mm, the first at slice number 0."""
         return self.slice_numbers * self.spacing_mm[2]
+
+    def require_masks(self, masks: np.ndarray) -> None:
+        """Refuse masks that are not of this scan.
+
+        Args:
+            masks: (C, H, W, D) bool, channel c is ORGANS[c].
+
+        Raises:
+            ValueError: they are of another type or shape.
+        """
+        wanted = (len(ORGAN_NAMES), *self.voxels.shape)
+        if masks.shape != wanted or masks.dtype != bool:
+            found = f"{masks.dtype} of shape {masks.shape}"
+            raise ValueError(f"masks: {found}, wanted bool {wanted}: {', '.join(ORGAN_NAMES)} on the scan's voxels")
 
     def require_series(self, referring: str) -> Series:
         """The series for a DICOM object that refers to it.

@@ -154,7 +154,7 @@ def test_scan_without_gaps_is_written_with_its_affine(tmp_path):
 
 
 def test_missing_slices_are_empty_and_listed(tmp_path):
-    files = write_scan_nifti(tmp_path, scan_with((0, 2, 3, 6)), draw_masks().astype(np.uint8))
+    files = write_scan_nifti(tmp_path, scan_with((0, 2, 3, 6)), draw_masks())
     for organ, file in enumerate(files[:3]):
         voxels = np.asarray(nib.load(file).dataobj)
         assert voxels.shape == (5, 8, 7)
@@ -177,5 +177,5 @@ def test_scan_says_what_made_it_and_what_it_may_be_used_for(tmp_path):
 
 
 def test_masks_that_do_not_fit_the_scan_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"masks: shape \(3, 5, 8, 4\), wanted \(3, 5, 8, 3\) as the scan"):
+    with pytest.raises(ValueError, match=r"masks: bool of shape \(3, 5, 8, 4\), wanted bool \(3, 5, 8, 3\)"):
         write_scan_nifti(tmp_path, scan_with((0, 1, 2)), draw_masks())

@@ -190,7 +190,7 @@ def test_list_stands_in_the_file(tmp_path):
 
 
 def test_what_does_not_fit_the_scan_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"masks: shape \(3, 6, 9, 4\), wanted \(3, 6, 9, 3\)"):
+    with pytest.raises(ValueError, match=r"masks: bool of shape \(3, 6, 9, 4\), wanted bool \(3, 6, 9, 3\)"):
         write(tmp_path, scan_of(range(3)), masks_on([1], 4))
     for confidence in (Confidence(np.zeros(4)), Confidence(np.zeros(3), np.zeros(2))):
         with pytest.raises(ValueError, match=r"(entropy|disagreement): shape .*, wanted \(3,\), one for each slice"):

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -203,6 +204,30 @@ def test_a_scan_from_elsewhere_is_refused(scan, tmp_path):
     other = Scan("case1_day0", scan.voxels, scan.affine, scan.slice_numbers, scan.slice_names, "nifti", scan.files)
     with pytest.raises(DataError, match="case1_day0: a nifti scan; an RTSTRUCT wants a DICOM series"):
         write_rtstruct(tmp_path / "rtstruct.dcm", other, MASKS, PROVENANCE)
+
+
+def test_a_description_of_any_bundle_fits_and_keeps_what_matters(scan, tmp_path):
+    odd = Provenance("net" * 100, "1\n\\" + "0" * 5000, "ab" * 32, "0.1.0")
+    dataset = dcmread(write_rtstruct(tmp_path / "rtstruct.dcm", scan, np.zeros_like(MASKS), odd))
+    text = dataset.StructureSetDescription
+    assert len(text) <= 1024
+    assert all(part in text for part in (INTENDED_USE, "ab" * 32, "Nothing found of: large_bowel"))
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(("offset", "hours"), [("+1400", 14), ("-1200", -12), ("+0545", 5.75)])
+def test_times_are_in_the_zone_that_the_series_names(scan, tmp_path, offset, hours):
+    first, *others = scan.series.frames
+    header = dcmread(first.path)
+    header.TimezoneOffsetFromUTC = offset
+    header.save_as(tmp_path / "first.dcm")
+    moved = with_series(scan, frames=(first._replace(path=tmp_path / "first.dcm"), *others))
+    dataset = dcmread(write_rtstruct(tmp_path / "rtstruct.dcm", moved, MASKS, PROVENANCE))
+    assert dataset.TimezoneOffsetFromUTC == offset
+    for kind in ("StructureSet", "InstanceCreation"):
+        stamp = dataset[f"{kind}Date"].value + dataset[f"{kind}Time"].value
+        written = datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=timezone(timedelta(hours=hours)))
+        assert abs(datetime.now(timezone.utc) - written) < timedelta(minutes=10)
 
 
 def with_series(scan, **changes):

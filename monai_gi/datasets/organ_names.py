@@ -5,13 +5,12 @@ Names are compared without case and separators, so `Bowel_Large` and `large bowe
 `BowelBag`, `Sigmoid`, `Stomach_PRV05`, `Stomach~`) is not taken for it.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from monai_gi.dicom.structures import Structure
+from monai_gi.dicom.structure_types import Structure, bare_name
 from monai_gi.errors import DataError
 from monai_gi.labels import ORGAN_NAMES, ORGANS
 
@@ -64,9 +63,9 @@ def names_by_organ(names: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...
     for organ, name in names:
         if organ not in ORGAN_NAMES:
             raise DataError("--name", f"organ {organ!r} is unknown; there are {', '.join(ORGAN_NAMES)}")
-        if organs.setdefault(_bare(name), organ) != organ:
+        if organs.setdefault(bare_name(name), organ) != organ:
             raise DataError(
-                "--name", f"{name!r} stands for {organs[_bare(name)]} and {organ}; one organ a name is wanted"
+                "--name", f"{name!r} stands for {organs[bare_name(name)]} and {organ}; one organ a name is wanted"
             )
         asked[organ] = (*asked.get(organ, ()), name)
     return asked
@@ -84,11 +83,11 @@ def organ_of(name: str, code: str, asked: Mapping[str, Sequence[str]]) -> str | 
         One of ORGAN_NAMES; None where it is another structure.
     """
     known = {**SYNONYMS, **asked}
-    by_name = {_bare(synonym): organ for organ in [*SYNONYMS, *asked] for synonym in known[organ]}
-    if _bare(name) in {_bare(own) for names in asked.values() for own in names}:
-        return by_name[_bare(name)]
+    by_name = {bare_name(synonym): organ for organ in [*SYNONYMS, *asked] for synonym in known[organ]}
+    if bare_name(name) in {bare_name(own) for names in asked.values() for own in names}:
+        return by_name[bare_name(name)]
     coded = _CODES.get(code)
-    return coded if coded is not None and coded not in asked else by_name.get(_bare(name))
+    return coded if coded is not None and coded not in asked else by_name.get(bare_name(name))
 
 
 def sort_structures(
@@ -117,7 +116,3 @@ def sort_structures(
         taken.append((organ, structure.name))
         notes += [f"{structure.name}: {note}" for note in structure.notes]
     return Sorted(masks, tuple(taken), tuple(left), tuple(notes))
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[\s_.,:/()-]+", "", name.casefold())

@@ -17,6 +17,7 @@ from monai_gi.errors import DataError, DataErrors
 from monai_gi.folders import files_below
 
 THREADS = 4
+_LARGEST_INTEGER_STRING = 2**31 - 1
 OBJECT_MODALITIES = ("RTSTRUCT", "SEG")
 
 
@@ -52,6 +53,18 @@ class Series:
     patient_id: str = field(default="", repr=False)
     faults: tuple[DataError, ...] = field(default=(), repr=False)
     unreadable_beside: int = 0
+
+    def number_behind(self, offset: int) -> int:
+        """A SeriesNumber for results, behind the scanner's own in a viewer's list.
+
+        Args:
+            offset: of the kind of result.
+
+        Returns:
+            Offset + number; the offset alone where the series has no number, or none that VR IS holds then.
+        """
+        number = self.number or 0
+        return offset + (number if 0 < number <= _LARGEST_INTEGER_STRING - offset else 0)
 
 
 class DicomObject(NamedTuple):

@@ -1,5 +1,6 @@
 """What a structure is, whichever object it was read from."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,15 @@ class Structure(NamedTuple):
     code: Code | None
     mask: np.ndarray
     notes: tuple[str, ...] = ()
+
+
+def bare_name(name: str) -> str:
+    """A name without case, blanks and separators.
+
+    >>> bare_name("Bowel_Large") == bare_name("bowel large"), bare_name("Stomach~")
+    (True, 'stomach~')
+    """
+    return re.sub(r"[\s_.,:/()-]+", "", name.casefold())
 
 
 def code_of(item: Dataset, sequence: str) -> Code | None:

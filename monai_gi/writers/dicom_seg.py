@@ -17,7 +17,7 @@ from monai_gi.atomic_file import write_atomically
 from monai_gi.dicom.headers import long_string
 from monai_gi.dicom.series import Frame, Series
 from monai_gi.errors import DataError
-from monai_gi.labels import ORGAN_NAMES, ORGANS, Organ
+from monai_gi.labels import ORGANS, Organ
 from monai_gi.provenance import DRAFT_LABELS, INTENDED_USE, MANUFACTURER, Provenance
 from monai_gi.scan import Scan
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # highdicom belongs to the extra `dicom`
 
 CONTENT_DESCRIPTION = "Automatic, unapproved. Research use only, not a medical device."
 SERIES_NUMBER_OFFSET = 1000  # behind the scanner's own series in a viewer's list
-_LARGEST_INTEGER_STRING = 2**31 - 1
 _STANDIN_UID = "2.25."
 _BLANK = (
     "PatientID",
@@ -68,9 +67,7 @@ def write_dicom_seg(path: str | Path, scan: Scan, masks: np.ndarray, provenance:
     Source: DICOM PS3.3 A.51, C.8.20.2 (segments), C.7.6.16.2.6 (derivation images); PS3.16 CID 7150, 7151, 7162.
     """
     series = scan.require_series("a DICOM SEG")
-    wanted = (len(ORGANS), *scan.voxels.shape)
-    if masks.shape != wanted or masks.dtype != bool:
-        raise ValueError(f"masks: {masks.dtype} of shape {masks.shape}, wanted bool {wanted} as {ORGAN_NAMES}")
+    scan.require_masks(masks)
     header = dcmread(series.frames[0].path, stop_before_pixels=True, force=True)
     segmentation = _segmentation(scan, series, masks, provenance, header)
     _refer_to_frames(segmentation, series.frames)
@@ -98,7 +95,7 @@ def _segmentation(
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_describe(number, organ, provenance) for number, organ in enumerate(ORGANS, start=1)],
         series_instance_uid=generate_uid(prefix=None),
-        series_number=_series_number(series),
+        series_number=series.number_behind(SERIES_NUMBER_OFFSET),
         sop_instance_uid=generate_uid(prefix=None),
         instance_number=1,
         manufacturer=MANUFACTURER,
@@ -189,9 +186,3 @@ def _refer_to_frames(segmentation: Dataset, frames: Sequence[Frame]) -> None:
         source.ReferencedSOPInstanceUID = frame.sop_instance_uid
         if frame.frames_in_file > 1:
             source.ReferencedFrameNumber = frame.index + 1
-
-
-def _series_number(series: Series) -> int:
-    """Of the new series, derived from that of the images, which may be absent or of any sign."""
-    number = series.number or 0
-    return SERIES_NUMBER_OFFSET + (number if 0 < number <= _LARGEST_INTEGER_STRING - SERIES_NUMBER_OFFSET else 0)

@@ -61,15 +61,13 @@ def write_scan_nifti(
         The files, the JSON last.
 
     Raises:
-        ValueError: masks of another shape than the scan, or a scan whose name can not name files.
+        ValueError: masks of another type or shape than described, or a scan whose name can not name files.
     """
-    wanted = (len(ORGANS), *scan.voxels.shape)
-    if masks.shape != wanted:
-        raise ValueError(f"masks: shape {masks.shape}, wanted {wanted} as the scan")
+    scan.require_masks(masks)
     _check(scan.name, masks, scan.affine)
     numbers = scan.slice_numbers
     missing = np.setdiff1d(np.arange(numbers[-1] + 1), numbers)
-    lattice = masks if masks.dtype == bool else masks != 0
+    lattice = masks
     if missing.size:
         lattice = np.zeros((*masks.shape[:3], int(numbers[-1]) + 1), dtype=bool)
         lattice[..., numbers] = masks

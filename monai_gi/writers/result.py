@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from monai_gi.labels import ORGAN_NAMES, ORGANS
+from monai_gi.labels import ORGAN_NAMES
 from monai_gi.provenance import Provenance
 from monai_gi.scan import Scan
 from monai_gi.writers.record import write_record
@@ -116,13 +116,11 @@ def write_result(
         ValueError: masks or confidence of another shape than the scan.
         TypeError: settings that JSON does not hold.
     """
-    wanted = (len(ORGANS), *scan.voxels.shape)
-    if masks.shape != wanted:
-        raise ValueError(f"masks: shape {masks.shape}, wanted {wanted} as the scan")
+    scan.require_masks(masks)
     found = {
         "scan": _scan(scan),
         "check_first": [_rounded(check) for check in slices_to_check(scan, masks, confidence)],
-        "organs": {organ: _organ(scan, mask != 0) for organ, mask in zip(ORGAN_NAMES, masks, strict=True)},
+        "organs": {organ: _organ(scan, mask) for organ, mask in zip(ORGAN_NAMES, masks, strict=True)},
     }
     return write_record(path, found, provenance, seconds=seconds, settings=settings, files=files)
 

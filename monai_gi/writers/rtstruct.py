@@ -12,7 +12,7 @@ not valid.
 Standard: https://dicom.nema.org/medical/dicom/current/output/chtml/part03/sect_C.8.8.6.html and section C.8.8.6.3.
 """
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,10 @@ from pydicom.uid import ImplicitVRLittleEndian, RTStructureSetStorage, generate_
 
 from monai_gi.atomic_file import write_atomically
 from monai_gi.dicom.contours import Polygon, mask_to_polygons
-from monai_gi.dicom.headers import long_string
+from monai_gi.dicom.headers import long_string, text
 from monai_gi.dicom.series import Frame, Series
 from monai_gi.errors import DataError
-from monai_gi.labels import ORGAN_NAMES, ORGANS, Organ
+from monai_gi.labels import ORGANS, Organ
 from monai_gi.provenance import DRAFT_LABELS, INTENDED_USE, MANUFACTURER, Provenance
 from monai_gi.scan import Scan
 
@@ -71,9 +71,7 @@ def write_rtstruct(path: str | Path, scan: Scan, masks: np.ndarray, provenance: 
     Source: DICOM PS3.3 A.19, C.8.8.5 (structure set), C.8.8.6 (contours), C.8.8.8 (observations).
     """
     series = scan.require_series("an RTSTRUCT")
-    wanted = (len(ORGANS), *scan.voxels.shape)
-    if masks.shape != wanted or masks.dtype != bool:
-        raise ValueError(f"masks: {masks.dtype} of shape {masks.shape}, wanted bool {wanted} as {ORGAN_NAMES}")
+    scan.require_masks(masks)
     filled = [channel for channel in range(len(ORGANS)) if masks[channel].any()]
     present = filled or range(len(ORGANS))
     dataset = _described(series, provenance, [organ.name for c, organ in enumerate(ORGANS) if c not in filled])
@@ -100,11 +98,11 @@ def _described(series: Series, provenance: Provenance, absent: list[str]) -> Fil
         if source.get(keyword):  # some scanners write an empty character set, which is none
             dataset[keyword] = source[keyword]
     made_by = f"{provenance.bundle_name} {provenance.bundle_version}"
-    now = datetime.now()
+    now = datetime.now(_zone(text(source, "TimezoneOffsetFromUTC")))
     date, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
     dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     dataset.Modality, dataset.SeriesInstanceUID = "RTSTRUCT", generate_uid(prefix=None)
-    dataset.SeriesNumber = _series_number(series)
+    dataset.SeriesNumber = series.number_behind(_SERIES_NUMBER_OFFSET)
     dataset.SeriesDescription = long_string(f"Automatic, unapproved: {made_by}")
     dataset.OperatorsName = None
     dataset.Manufacturer, dataset.ManufacturerModelName = MANUFACTURER, long_string(made_by)
@@ -118,12 +116,19 @@ def _described(series: Series, provenance: Provenance, absent: list[str]) -> Fil
     return dataset
 
 
+def _zone(offset: str) -> tzinfo | None:
+    """The time zone of "+0130", in which all times of the file are; None, the local one, where the series has none."""
+    try:
+        return datetime.strptime(offset, "%z").tzinfo
+    except ValueError:
+        return None
+
+
 def _description(provenance: Provenance, absent: list[str]) -> str:
-    lines = [
-        INTENDED_USE,
-        f"Bundle {provenance.bundle_name} {provenance.bundle_version}, monai_gi {provenance.software_version}, "
-        f"weights SHA-256 {provenance.weights_sha256}.",
-    ]
+    """At most 1024 characters, as VR ST has them: what others wrote is cut to 64 each."""
+    made_by = {name: long_string(str(value)) for name, value in provenance._asdict().items()}
+    by = "Bundle {bundle_name} {bundle_version}, monai_gi {software_version}, weights SHA-256 {weights_sha256}."
+    lines = [INTENDED_USE, by.format(**made_by)]
     if absent:
         lines.append(f"Nothing found of: {', '.join(absent)}.")
     return " ".join(lines)
@@ -222,9 +227,3 @@ def _points_lps(polygon: Polygon, frame: Frame) -> np.ndarray:
     if not np.abs(points).max() < _LARGEST_MM:
         raise DataError(frame.path, f"lies at {frame.position} mm; no scanner is that large. Is the position damaged?")
     return points
-
-
-def _series_number(series: Series) -> int:
-    """Behind the scanner's own series in a viewer's list; their number may be absent or of any sign."""
-    number = series.number or 0
-    return _SERIES_NUMBER_OFFSET + (number if 0 < number < _SERIES_NUMBER_OFFSET else 0)
