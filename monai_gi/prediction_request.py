@@ -101,7 +101,7 @@ def provenance_of(bundle: Bundle) -> Provenance:
     Returns:
         Bundle, weights and software.
     """
-    return Provenance(bundle.name, bundle.version, bundle.weights_sha256, __version__)
+    return Provenance(bundle.name, bundle.version, bundle.weights_sha256, __version__, bundle.weights_file)
 
 
 def asked_thresholds(

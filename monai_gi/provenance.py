@@ -22,9 +22,11 @@ class Provenance(NamedTuple):
         bundle_version: its version, such as "0.1.0".
         weights_sha256: SHA-256 of the weights file, 64 hexadecimal digits.
         software_version: of this package.
+        weights_file: which file that is: its place in a packed bundle, such as "models/model.ts", or its name.
     """
 
     bundle_name: str
     bundle_version: str
     weights_sha256: str
     software_version: str
+    weights_file: str = ""

@@ -92,7 +92,7 @@ def predict_slides(
     """
     output = Path(output_dir)
     check_folder(output)
-    provenance = Provenance(name, __version__, sha256_of(Path(weights)), __version__)
+    provenance = Provenance(name, __version__, sha256_of(Path(weights)), __version__, Path(weights).name)
     job = SlideJob(
         network=network,
         settings=settings,

@@ -55,6 +55,7 @@ def test_packed_bundle_opens_with_its_script(packed, tmp_path, as_zip):
         assert bundle.config == PLAIN
         assert bundle.weights_sha256 == hashlib.sha256(script).hexdigest()
         assert bundle.weights_path.read_bytes() == script
+        assert bundle.weights_file == "models/model.ts"
         assert not bundle.network.training
         torch.testing.assert_close(answer(bundle.network), answer(small_network()))
         place = bundle.weights_path
@@ -80,6 +81,7 @@ def test_other_weights_go_into_the_packed_network(packed, tmp_path):
     bundle = open_bundle(packed, weights=tmp_path / "other.pt")
     torch.testing.assert_close(answer(bundle.network), -answer(small_network()))
     assert bundle.weights_sha256 == hashlib.sha256((tmp_path / "other.pt").read_bytes()).hexdigest()
+    assert bundle.weights_file == "other.pt"
 
 
 def test_changed_bundle_is_refused_with_every_reason(packed):

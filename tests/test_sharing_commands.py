@@ -142,4 +142,10 @@ def test_predict_runs_what_the_named_key_signed_and_nothing_else(place, tmp_path
     options = ("--weights", weights, "--key", place / "mine_public.pem")
     assert "there is no manifest that the key you named" in refused_by_predict(capsys, flat, tmp_path, *options)
     assert predict(place / "b.zip", tmp_path, "--key", place / "mine_public.pem") == 0
-    assert list((tmp_path / "out").rglob("*.nii.gz"))
+    made_by = json.loads((tmp_path / "out" / "scan" / "result.json").read_text())["made_by"]
+    with zipfile.ZipFile(place / "b.zip") as archive:
+        content = archive.read(f"basic_unet/{made_by['weights_file']}")
+        manifest = json.loads(archive.read("basic_unet/manifest.json"))
+    assert made_by["weights_sha256"] == hashlib.sha256(content).hexdigest()
+    listed = {"path": "models/model.ts", "bytes": len(content), "sha256": made_by["weights_sha256"]}
+    assert listed in manifest["files"]

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from monai_gi import __version__
 from monai_gi.app.cases import Case
 from monai_gi.app.frames import FrameEngine
 from monai_gi.app.jobs import Report
@@ -13,9 +12,9 @@ from monai_gi.app.slide_engine import SlideEngine
 from monai_gi.devices import resolve_device
 from monai_gi.frame_predictor import FramePredictor, FrameSettings
 from monai_gi.pictures import DEFAULT_MAX_PIXELS
+from monai_gi.prediction_request import provenance_of
 from monai_gi.prediction_settings import PredictionSettings
 from monai_gi.predictor import Predictor
-from monai_gi.provenance import Provenance
 from monai_gi.sharing.opening import Bundle, open_bundle
 from monai_gi.streaming import SlideSettings
 
@@ -83,7 +82,7 @@ def open_engine(request: AppRequest) -> Opened | None:
 
 
 def _engine(bundle: Bundle, request: AppRequest) -> Engine:
-    provenance = Provenance(bundle.name, bundle.version, bundle.weights_sha256, __version__)
+    provenance = provenance_of(bundle)
     device = resolve_device(request.device)
     amp: bool | str = False if bundle.is_packed else "auto"  # as `monai-gi predict` chooses it
     if bundle.input == "frames":

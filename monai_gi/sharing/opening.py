@@ -67,6 +67,12 @@ class Bundle:
     input: str = "slices"
     _unpacked: Folder | None = None
 
+    @property
+    def weights_file(self) -> str:
+        """What `weights_sha256` is of: the place in a packed bundle, or a file's name; no folder of this machine."""
+        is_own = self.is_packed and self.weights_path.parts[-2:] == Path(SCRIPT).parts
+        return SCRIPT if is_own else self.weights_path.name
+
     def __enter__(self) -> "Bundle":
         return self
 
