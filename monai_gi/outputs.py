@@ -87,7 +87,13 @@ def clear(folder: Path, name: str) -> None:
         part_of(file).unlink(missing_ok=True)
 
 
-def write_outputs(folder: Path, results: Results, formats: Collection[str], seconds: Mapping[str, float]) -> Path:
+def write_outputs(
+    folder: Path,
+    results: Results,
+    formats: Collection[str],
+    seconds: Mapping[str, float],
+    before: Callable[[str], object] | None = None,
+) -> Path:
     """Write one scan's results; a file is there whole or not at all, and `result.json` only when all others are.
 
     Args:
@@ -95,6 +101,7 @@ def write_outputs(folder: Path, results: Results, formats: Collection[str], seco
         results: what to write.
         formats: of `FORMATS_OF_KIND` for the scan's kind.
         seconds: of the stages before.
+        before: is told of every format before it is begun, from several threads; what it raises ends the writing.
 
     Returns:
         `result.json`.
@@ -105,6 +112,8 @@ def write_outputs(folder: Path, results: Results, formats: Collection[str], seco
     spent = {**seconds, **results.prediction.seconds}
 
     def write(name: str) -> Sequence[Path]:
+        if before is not None:
+            before(name)
         start = time.perf_counter()
         files = WRITERS[name](folder, results)
         spent[f"write {name}"] = time.perf_counter() - start

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import shutil
+import threading
 
 import nibabel as nib
 import numpy as np
@@ -135,6 +136,7 @@ def test_garbage_is_one_sentence_and_the_page_lives_on(tmp_path, desk, scan, con
     assert 'class="gi-message gi-wrong" role="alert"' in answer["message"]
     assert str(tmp_path) not in answer["message"]
     assert "\n" not in answer["message"]
+    assert len(answer["message"]) < 250
     assert not answer["contour"]["interactive"]
     assert answer["volumes"] == answer["downloads"] == ""
     assert "Contoured in" in contoured(desk, scan, tmp_path)["message"]
@@ -187,6 +189,7 @@ def test_a_lone_slice_is_contoured_with_a_warning(tmp_path, desk):
     Image.fromarray(draw_voxels()[..., 2]).save(tmp_path / "Doe_Jane.png")
     answer = contoured(desk, tmp_path / "Doe_Jane.png", tmp_path)
     assert "One slice alone" in answer["downloads"]
+    assert "take pixels of 1 mm and a slice of 3 mm, as the picture does not say" in answer["downloads"]
     assert "Doe" not in str(answer)
 
 
@@ -210,6 +213,33 @@ def test_work_that_is_cancelled_leaves_the_image(tmp_path, desk, scan, monkeypat
     assert desk.sessions.get("\npage").case is not None
     monkeypatch.undo()
     assert "Contoured in" in after(desk.contour(asker(), *controls()))["message"]
+
+
+def test_writing_stops_between_two_formats(tmp_path, desk, monkeypatch):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in (1, 2, 3):
+        Image.fromarray(draw_voxels()[..., number]).save(folder / f"slice_{number:04d}_28_32_1.50_1.50.png")
+    after(desk.receive(asker(), uploaded(tmp_path, *sorted(folder.iterdir()))))
+    stopped, begun = threading.Event(), []
+
+    def write(name):
+        def wait(folder, results):
+            begun.append(name)
+            assert stopped.wait(30)
+            return []
+
+        return wait
+
+    monkeypatch.setattr("monai_gi.outputs.WRITERS", {name: write(name) for name in ("overlay", "nifti", "submission")})
+    updates = desk.contour(asker(), *controls())
+    while "Writing" not in str(next(updates)):
+        pass
+    desk.cancel(asker())
+    stopped.set()
+    assert "Stopped." in after(updates)["message"]
+    assert sorted(begun) in (["nifti", "overlay"], ["overlay"])
+    assert not list(desk.sessions.get("\npage").folder.glob("results_*"))
 
 
 def test_what_nobody_foresaw_is_logged_without_the_data(tmp_path, desk, scan, monkeypatch, caplog):

@@ -30,6 +30,8 @@ from monai_gi.writers.result import slices_to_check
 _CERTAIN = 255
 _MM3_IN_ML = 1000
 _MM2_IN_CM2 = 100
+_WORDS = {"rtstruct": "RTSTRUCT", "dicom-seg": "DICOM SEG", "nifti": "NIfTI", "overlay": "pictures"}
+_ASSUMED = "The files take {}a slice of 3 mm, as the picture does not say: do not trust volumes in them."
 _UPRIGHT = ("rtstruct.dcm", "seg.dcm", "overlay.png", "result.json")
 
 
@@ -241,12 +243,14 @@ class ScanEngine:
         certain = np.rint(prediction.probabilities * _CERTAIN).astype(np.uint8)
         contoured = replace(case, found=prediction.masks, certain=certain, confidence=prediction.confidence)
         contoured = contoured.with_truth(case.reference, report)
-        report("Writing the files")
         formats, notes = writable(case.scan)
         if len(case.labels) == 1 and any(self.predictor.settings.slice_offsets):
             notes = (*notes, "One slice alone: the network was trained with its neighbours, so expect less of it.")
+        if case.scan.kind == "picture":
+            notes = (*notes, _ASSUMED.format("" if case.knows_spacing else "pixels of 1 mm and "))
         written = Written(case.scan, prediction, self.provenance, self._record(case.scan, formats))
-        write_outputs(folder, written, formats, {})
+        write_outputs(folder, written, formats, {}, lambda name: report(f"Writing {_WORDS.get(name, name)}"))
+        report("Done")  # the last chance to stop
         return replace(contoured, results=Results(_files(folder), notes))
 
     def _record(self, scan: Scan, formats: Sequence[str]) -> dict[str, Any]:

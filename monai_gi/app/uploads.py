@@ -30,6 +30,8 @@ _ZIP_START = b"PK\x03\x04"
 _FRAME_PIXELS = 4_000_000
 _NAME = "scan"
 _SCANNED = (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide")
+_NO_SCAN = re.compile(r"no scan found, but ([^.;]*)")
+_SCANS = "DICOM, NIfTI, or a grey PNG or TIFF"
 _OWN_PLACE = r"(?:/(?:input|truth|results)_[0-9a-f]{8})?(?:/archive_\d+)?"  # in the folder of a session
 KINDS = ("slices", "frames", "slides")
 CLASSES = {"slices": ORGAN_NAMES, "frames": POLYP_NAMES, "slides": TISSUE_NAMES}
@@ -184,9 +186,7 @@ def _slides(files: Sequence[Path], wanted: Wanted, report: Report, chosen: int) 
 def _scans(folder: Path, wanted: Wanted, report: Report, chosen: int | None) -> Upload:
     files = plain_files(folder)
     place = files[0] if len(files) == 1 else folder
-    sources = find_sources(
-        place, progress=lambda done, total: report(f"Looking at file {done} of {total}", done / total)
-    )
+    sources = _sources(place, report)
     suiting = [number for number, source in enumerate(sources) if _suits(source, wanted.modality)]
     number = min(chosen, len(sources) - 1) if chosen is not None else (suiting or [0])[0]
     source = sources[number]
@@ -198,6 +198,19 @@ def _scans(folder: Path, wanted: Wanted, report: Report, chosen: int | None) -> 
     case, notes = _with_own_truth(ScanCase(scan), folder, report)
     choices = tuple(_words(place, one, wanted.modality) for place, one in enumerate(sources, start=1))
     return Upload(case, choices if len(choices) > 1 else (), number, notes)
+
+
+def _sources(place: Path, report: Report) -> Sequence[Source]:
+    """What can be read; a fault in few words, as the page says what it takes."""
+    try:
+        return find_sources(
+            place, progress=lambda done, total: report(f"Looking at file {done} of {total}", done / total)
+        )
+    except DataError as error:
+        found = _NO_SCAN.match(error.problem)
+        if found is None:
+            raise
+        raise DataError(place, f"no scan in it, but {found[1]}. Upload {_SCANS}") from error
 
 
 def _with_own_truth(case: ScanCase, folder: Path, report: Report) -> tuple[ScanCase, tuple[str, ...]]:
