@@ -61,32 +61,6 @@ def colors_of_codes(codes: np.ndarray) -> np.ndarray:
     return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
 
 
-def color_codes_to_labels(codes: np.ndarray, colors: np.ndarray, tolerance: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Look up colours in a table: the colour's place is the label.
-
-    Args:
-        codes: colours as whole numbers, any shape.
-        colors: (N, 3), the table.
-        tolerance: largest difference in a channel.
-
-    Returns:
-        Labels (uint8, 0 where unknown) and whether the colour is known (bool), in the shape of `codes`.
-    """
-    table = color_codes(colors)
-    order = np.argsort(table)
-    place = order[np.searchsorted(table, codes, sorter=order).clip(max=len(table) - 1)]
-    is_known = table[place] == codes
-    labels = np.where(is_known, place, 0).astype(np.uint8)
-    if tolerance > 0 and not is_known.all():
-        unknown, inverse = np.unique(codes[~is_known], return_inverse=True)
-        differences = np.abs(colors_of_codes(unknown)[:, None] - colors).max(axis=2)
-        nearest = differences.argmin(axis=1)
-        near = differences.min(axis=1) <= tolerance
-        labels[~is_known] = np.where(near, nearest, 0)[inverse]
-        is_known[~is_known] = near[inverse]
-    return labels, is_known
-
-
 @lru_cache(maxsize=4)
 def color_lookup(colors: tuple[tuple[int, int, int], ...], labels: tuple[int, ...], tolerance: int) -> np.ndarray:
     """The label of every colour there is, for images of many megapixels: `lookup[color_codes(rgb)]`.

@@ -10,6 +10,7 @@
 Several colours may stand for one class (same name and index). Index 0 is the background; 255 is never a class.
 """
 
+import logging
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from monai_gi.colors import UNKNOWN, checked_colors, color_codes, color_lookup
+from monai_gi.colors import UNKNOWN, checked_colors, color_codes, color_lookup, name_unknown
 from monai_gi.errors import DataError, DataErrors
+
+logger = logging.getLogger(__name__)
 
 _OPTIONS: dict[str, Any] = {"tolerance": 0, "max_unknown_share": 0.0, "unknown": 0}
 _CLASS_KEYS = {"name", "index", "rgb"}
@@ -67,6 +70,27 @@ class ColorTable(NamedTuple):
         known = color_lookup(self.rgb, self.indices, 0)[np.arange(256) * 0x010101]
         known[list(self.indices)] = self.indices
         return known
+
+    def require_known(
+        self, where: str | Path, codes: np.ndarray, counts: np.ndarray, size: int, total: int | None = None
+    ) -> None:
+        """Refuse an image with too many unknown colours; fewer are logged.
+
+        Args:
+            where: named in the error.
+            codes: (N,), its different unknown colours as whole numbers, at least one.
+            counts: (N,), pixels of each.
+            size: pixels of the image.
+            total: unknown pixels, where not all of their colours are given.
+
+        Raises:
+            DataError: their share is above `max_unknown_share`.
+        """
+        problem = name_unknown(codes, counts, size, total)
+        if (int(counts.sum()) if total is None else total) > self.max_unknown_share * size:
+            repair = "Add them to the table of colours, or raise its tolerance or max_unknown_share"
+            raise DataError(where, f"{problem}. {repair}")
+        logger.warning("%s: %s; taken as class %d", where, problem, self.unknown)
 
     def background_value(self, channels: int, palette: np.ndarray | None) -> int | tuple[int, ...]:
         """How a label map stores the background, index 0.

@@ -1,16 +1,12 @@
 """One pass over a whole label map, in bounded memory: pixels of each class in a grid of cells, and unknown colours."""
 
-import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from monai_gi.colors import UNKNOWN, name_unknown
-from monai_gi.errors import DataError
+from monai_gi.colors import UNKNOWN
 from monai_gi.slides.labels import LabelSlide
-
-logger = logging.getLogger(__name__)
 
 CELL = 64
 """Pixels of the full image along a cell's side: one byte in 170 of a label map."""
@@ -81,15 +77,10 @@ def require_known(label: LabelSlide, found: LabelSurvey) -> None:
     Raises:
         DataError: their share is above the table's.
     """
-    if not found.unknown_pixels:
-        return
-    pixels = label.size[0] * label.size[1]
-    codes, counts = np.array([*found.unknown.items()]).T
-    problem = name_unknown(codes, counts, pixels, found.unknown_pixels)
-    if found.unknown_pixels > label.table.max_unknown_share * pixels:
-        repair = "Add them to the table of colours, or raise its tolerance or max_unknown_share"
-        raise DataError(label.path, f"{problem}. {repair}")
-    logger.warning("%s: %s; taken as class %d", label.path, problem, label.table.unknown)
+    if found.unknown_pixels:
+        codes, counts = np.array([*found.unknown.items()]).T
+        pixels = label.size[0] * label.size[1]
+        label.table.require_known(label.path, codes, counts, pixels, found.unknown_pixels)
 
 
 def _count(unknown: dict[int, int], codes: np.ndarray) -> None:

@@ -1,7 +1,7 @@
-"""RGB colour maps to label maps: the colour's place in the table is the label; colours of 0 to 255."""
+"""RGB colour maps to label maps by a table of colour, name and index of each class, as slides' label maps are read."""
 
-import logging
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,33 +10,28 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ImageMetaKey, TransformBackends, convert_to_dst_type, convert_to_numpy
 
-from monai_gi.colors import checked_colors, color_codes, color_codes_to_labels, name_unknown
+from monai_gi.colors import UNKNOWN, color_codes
 from monai_gi.errors import DataError
-
-logger = logging.getLogger(__name__)
+from monai_gi.slides import ColorTable, parse_color_table, read_color_table
 
 
 class ColorMapToLabeld(MapTransform):
-    """Turn an RGB colour map into a label map (1, H, W), uint8; colours[i] becomes i.
+    """Turn an RGB colour map into a label map (1, H, W), uint8, of the indices that the table gives to its colours.
 
-    Colours out of the table are counted: an error names the commonest when they exceed a share of the image, else
-    a warning is logged and they become `unknown_label`.
+    Colours out of the table are counted: an error names the commonest when they exceed the table's share of the image,
+    else a warning is logged and they become the table's index of unknown ones.
 
     Args:
         keys: entries that hold RGB images (3, H, W) or (H, W, 3), whole numbers 0 to 255 of any dtype.
-        colors: up to 256 different (red, green, blue), background first by custom.
-        tolerance: a pixel takes the nearest colour whose largest difference in a channel is at most this, for edges
-            blurred by compression; of colours equally near the first.
-        max_unknown_share: largest share of unknown pixels that is no error, 0 to 1.
-        unknown_label: label of unknown pixels.
+        colors: the table, or the path of its YAML, or what stands in that: `{"classes": [...], "tolerance": 3, ...}`,
+            or the rows alone, `[{"name": "background", "index": 0, "rgb": [0, 0, 0]}, ...]`.
         allow_missing_keys: items without a key pass unchanged.
 
     Attributes:
         backend: array types that are taken without a conversion, as MONAI lists them.
 
     Raises:
-        ValueError: the table is empty, holds a colour twice or something that is no RGB colour, or an option is out
-            of its range.
+        DataError: the table can not be read, or is not sound; all that is wrong with it.
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 (as MONAI declares it)
@@ -44,19 +39,11 @@ class ColorMapToLabeld(MapTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        colors: Sequence[Sequence[int]],
-        tolerance: int = 0,
-        *,
-        max_unknown_share: float = 0.0,
-        unknown_label: int = 0,
+        colors: ColorTable | str | Path | Mapping[str, Any] | Sequence[Mapping[str, Any]],
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.colors = checked_colors(colors)
-        if tolerance < 0 or not 0 <= max_unknown_share <= 1 or not 0 <= unknown_label < 256:
-            options = f"tolerance {tolerance}, max_unknown_share {max_unknown_share}, unknown_label {unknown_label}"
-            raise ValueError(f"{options}: wanted at least 0, 0 to 1, and 0 to 255")
-        self.tolerance, self.max_unknown_share, self.unknown_label = tolerance, max_unknown_share, unknown_label
+        self.colors = _table(colors)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Look up the colours of one item.
@@ -74,15 +61,22 @@ class ColorMapToLabeld(MapTransform):
         for key in self.key_iterator(item):
             where = _where(item, key)
             codes = _codes(convert_to_numpy(item[key]), where)
-            labels, is_known = color_codes_to_labels(codes, self.colors, self.tolerance)
-            if not is_known.all():
-                problem = name_unknown(*np.unique(codes[~is_known], return_counts=True), codes.size)
-                if np.count_nonzero(~is_known) > self.max_unknown_share * codes.size:
-                    raise DataError(where, f"{problem}; add them to `colors`, or raise the tolerance or the share")
-                logger.warning("%s: %s; labelled %d", where, problem, self.unknown_label)
-                labels[~is_known] = self.unknown_label
+            labels = self.colors.lookup()[codes]
+            is_unknown = labels == UNKNOWN
+            if is_unknown.any():
+                unknown, counts = np.unique(codes[is_unknown], return_counts=True)
+                self.colors.require_known(where, unknown, counts, codes.size)
+                labels[is_unknown] = self.colors.unknown
             item[key] = convert_to_dst_type(labels[None], dst=item[key], dtype=np.uint8)[0]
         return item
+
+
+def _table(colors: Any) -> ColorTable:
+    if isinstance(colors, ColorTable):
+        return colors
+    if isinstance(colors, str | Path):
+        return read_color_table(colors)
+    return parse_color_table(colors if isinstance(colors, Mapping) else {"classes": list(colors)}, "colors")
 
 
 def _codes(image: np.ndarray, where: str) -> np.ndarray:
