@@ -1,5 +1,7 @@
 """Drawn biopsies: files, sizes, colours, resolution, the same pixels again, and a stopped run that goes on."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import yaml
@@ -166,3 +168,19 @@ def test_settings_out_of_range_are_refused_before_anything_is_written(settings, 
     with pytest.raises(ValueError, match=sentence):
         write_biopsy(tmp_path / "phantom", **settings)
     assert not (tmp_path / "phantom").exists()
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_height(tmp_path, monkeypatch):
+    width, heights, peaks = 200, (1024, 4096), []
+    monkeypatch.setattr(biopsy, "PNG_PIXELS", 0)
+    for height in (256, *heights):  # the first one for what is imported and kept only once
+        monkeypatch.setattr(biopsy, "ASPECT", width / height)
+        tracemalloc.start()
+        write_biopsy(tmp_path / str(height), slides=1, megapixels=width * height / 1e6, progress=False)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    with Image.open(tmp_path / str(heights[1]) / "images" / "slide_1.tif") as picture:
+        assert picture.size == (width, heights[1])
+    of_labels = width * (heights[1] - heights[0])
+    assert peaks[2] - peaks[1] < of_labels / 2, "pixels are kept"
