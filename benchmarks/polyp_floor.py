@@ -16,6 +16,7 @@ import numpy as np
 from monai_gi.datasets.cvc_clinicdb import index_cvc_clinicdb
 from monai_gi.datasets.cvc_protocols import PRANET, PROTOCOLS, RANDOM, SEQUENCE, deal_out
 from monai_gi.leaking.images import read_thumbnails
+from monai_gi.metrics.overlap import dice, iou
 from monai_gi.near_duplicates import unit_vectors
 from monai_gi.pictures import read_mask
 
@@ -58,15 +59,13 @@ def copy_masks(judged: Items, training: Items, vectors: dict[str, np.ndarray], m
     """Give each judged frame the mask of its nearest training frame, and score it."""
     one, other = (np.stack([vectors[item["id"]] for item in side]) for side in (judged, training))
     correlations = one @ other.T
-    dice, iou = [], []
+    scores = []
     for item, nearest in zip(judged, correlations.argmax(axis=1), strict=True):
         truth, copied = masks[item["id"]], masks[training[nearest]["id"]]
         if truth.shape != copied.shape:
             raise SystemExit(f"{item['id']}: frames of several sizes, {truth.shape} and {copied.shape}; one is wanted")
-        both, either = int((truth & copied).sum()), int((truth | copied).sum())
-        iou.append(both / either if either else 1.0)
-        dice.append(2 * both / (both + either) if either else 1.0)
-    return Copied(np.array(dice), np.array(iou), correlations.max(axis=1))
+        scores.append((dice(copied, truth, both_empty=1.0), iou(copied, truth, both_empty=1.0)))
+    return Copied(*np.array(scores).T, correlations.max(axis=1))
 
 
 def main() -> None:
@@ -89,10 +88,10 @@ def main() -> None:
             for seed in range(1 if protocol == PRANET else options.seeds)
             for judged, training in splits(items, protocol, seed)
         ]
-        dice, iou, likeness = (np.concatenate(values) for values in zip(*parts, strict=True))
+        every = Copied(*(np.concatenate(values) for values in zip(*parts, strict=True)))
         one = copy_masks(*fold_0(items, protocol), vectors, masks)
-        every = f"{dice.mean():.3f} | {iou.mean():.3f} | {(likeness >= ALIKE).mean():.1%}"
-        print(f"| {protocol} | {every} | {len(one.dice)} | {one.dice.mean():.3f} | {one.iou.mean():.3f} |")
+        floors = f"{every.dice.mean():.3f} | {every.iou.mean():.3f} | {(every.likeness >= ALIKE).mean():.1%}"
+        print(f"| {protocol} | {floors} | {len(one.dice)} | {one.dice.mean():.3f} | {one.iou.mean():.3f} |")
 
 
 if __name__ == "__main__":

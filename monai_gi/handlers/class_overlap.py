@@ -51,8 +51,7 @@ class ClassOverlap(OrganOverlap):
                 f"truth: class {int(truth.max())}, wanted 0 to {classes - 1}, for {', '.join(self.organs)}"
             )
         confusion = counts.reshape(classes, classes)
-        sums = torch.stack([confusion.diagonal(), confusion.sum(dim=0), confusion.sum(dim=1)])
-        self._sums = self._sums.to(sums.device) + sums
+        self._add(torch.stack([confusion.diagonal(), confusion.sum(dim=0), confusion.sum(dim=1)]))
 
     def compute(self) -> dict[str, float]:
         """The numbers of the epoch over all processes.

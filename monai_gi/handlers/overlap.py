@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ignite.distributed as idist
+import numpy as np
 import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
 from monai.handlers import from_engine
 
 from monai_gi.labels import ORGAN_NAMES
+from monai_gi.metrics.overlap import dice_from_counts, iou_from_counts
 
 MEASURES = ("dice", "iou")
 
@@ -59,8 +61,9 @@ class OrganOverlap(Metric):
 
     def reset(self) -> None:
         """Forget every pixel; called as an epoch starts."""
-        # Intersection, predicted and true pixels; of single images the sums of Dice and IoU, and how many have both.
-        self._sums = torch.zeros((3, len(self.organs)), dtype=torch.float64 if self.per_image else torch.int64)
+        # Pixels in both, predicted, true: (3, C) of the epoch, and (3, B, C) of each batch where images count singly.
+        self._sums = torch.zeros((3, len(self.organs)), dtype=torch.int64)
+        self._images: list[torch.Tensor] = []
 
     def update(self, output: Sequence) -> None:
         """Count one batch.
@@ -80,8 +83,14 @@ class OrganOverlap(Metric):
                 f"(B, {len(self.organs)}, ...), one channel for each of {', '.join(self.organs)}"
             )
         counts = _pixel_counts(_plain(predicted) > self.threshold, _plain(truth) > 0)
-        sums = _score_sums(counts) if self.per_image else counts.sum(dim=1)
-        self._sums = self._sums.to(sums.device) + sums
+        if self.per_image:
+            self._images.append(counts)
+        else:
+            self._add(counts.sum(dim=1))
+
+    def _add(self, counts: torch.Tensor) -> None:
+        """Pool (3, C) pixels on their device: a number that is asked for makes a graphics card wait."""
+        self._sums = self._sums.to(counts.device) + counts
 
     def compute(self) -> dict[str, float]:
         """The numbers of the epoch over all processes.
@@ -89,11 +98,19 @@ class OrganOverlap(Metric):
         Returns:
             `dice_<organ>`, `iou_<organ>`, `mean_dice`, `mean_iou`, in 0..1; empties as the module says.
         """
-        sums = sum_over_processes(self._sums).cpu().double()
-        dice, iou = (scores.tolist() for scores in (sums[:2] / sums[2] if self.per_image else _dice_and_iou(sums)))
+        scores = self._means_of_images() if self.per_image else _dice_and_iou(sum_over_processes(self._sums))
+        dice, iou = scores.tolist()
         numbers = {f"dice_{organ}": value for organ, value in zip(self.organs, dice, strict=True)}
         numbers |= {f"iou_{organ}": value for organ, value in zip(self.organs, iou, strict=True)}
         return numbers | {"mean_dice": _mean_of_present(dice), "mean_iou": _mean_of_present(iou)}
+
+    def _means_of_images(self) -> torch.Tensor:
+        """(2, C), over the images of all processes that have anything to judge."""
+        images = [counts.cpu() for counts in self._images]
+        scores = _dice_and_iou(torch.cat([torch.zeros((3, 0, len(self.organs)), dtype=torch.int64), *images], dim=1))
+        judged = ~scores[:1].isnan()
+        sums = sum_over_processes(torch.cat([scores.nan_to_num(0), judged.double()]).sum(dim=1)).cpu()
+        return sums[:2] / sums[2]
 
     def completed(self, engine: Engine, name: str) -> None:
         """Put every number under its prefixed name, and the mean Dice under `name` where that is none of them.
@@ -158,14 +175,8 @@ def _count(mask: torch.Tensor) -> torch.Tensor:
 
 def _dice_and_iou(counts: torch.Tensor) -> torch.Tensor:
     """(2, ...) of pixels in both, predicted, true (3, ...); NaN where nothing is predicted or true."""
-    both, predicted, true = counts.double()
-    return torch.stack([2 * both / (predicted + true), both / (predicted + true - both)])
-
-
-def _score_sums(counts: torch.Tensor) -> torch.Tensor:
-    """Dice, IoU and 1 summed over the images (3, B, C) that have anything to judge: (3, C) float64."""
-    scores = _dice_and_iou(counts)
-    return torch.cat([scores.nan_to_num(0), (~scores[:1].isnan()).double()]).sum(dim=1)
+    pixels = counts.cpu().numpy()
+    return torch.from_numpy(np.stack([dice_from_counts(*pixels), iou_from_counts(*pixels)]))
 
 
 def _mean_of_present(values: Sequence[float]) -> float:
