@@ -13,28 +13,13 @@ from monai_gi import scan_contouring
 from monai_gi.cli import main
 from monai_gi.contouring import contour, summary
 from monai_gi.datasets.phantom.dicom import write_dicom
-from monai_gi.datasets.phantom.dicom_files import write_series
 from monai_gi.datasets.phantom.uw_madison import write_uw_madison
-from monai_gi.dicom.geometry import arrange
 from monai_gi.dicom.series import find_series
-from monai_gi.dicom.structures import read_structures
 from monai_gi.errors import DataError
-from monai_gi.labels import ORGAN_NAMES
 from monai_gi.prediction_request import Request
 from monai_gi.provenance import INTENDED_USE
 from monai_gi.readers.sources import find_sources, read_source
-from tests.brightness_bundle import brightness_masks, write_brightness_bundle
-
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-# Unit vectors in which rows, columns and slices ascend, LPS: all six ways through a patient.
-DIRECTIONS = {
-    "axial to the head": ((0, 1, 0), (1, 0, 0), (0, 0, 1)),
-    "axial to the feet": ((0, -1, 0), (1, 0, 0), (0, 0, -1)),
-    "sagittal to the left": ((0, 0, -1), (0, 1, 0), (-1, 0, 0)),
-    "sagittal to the right": ((0, 0, -1), (0, -1, 0), (1, 0, 0)),
-    "coronal to the back": ((0, 0, -1), (1, 0, 0), (0, 1, 0)),
-    "coronal to the front": ((0, 0, -1), (-1, 0, 0), (0, -1, 0)),
-}
+from tests.brightness_bundle import write_brightness_bundle
 
 
 @pytest.fixture(scope="module")
@@ -52,43 +37,6 @@ def series_folder(tmp_path_factory):
 
 def ask(bundle, source, output, **options):
     return contour(Request(bundle, source, output, weights=bundle / "model.pt", device="cpu", **options))
-
-
-def lump(shape, affine_lps):
-    """A bright box with a brighter corner, far from the middle and of another length along every axis of the body."""
-    rows, columns, slices = np.indices(shape)
-    places = np.einsum("ij,jhwd->ihwd", affine_lps, np.stack([rows, columns, slices, np.ones(shape)]))[:3]
-    voxels = np.full(shape, 100, dtype=np.uint16)
-    box = np.all([places[0] > 3, places[1] < -2, places[2] > 4, places[2] < 16], axis=0)
-    voxels[box] = 700
-    voxels[box & (places[0] > 12) & (places[2] > 10)] = 1000
-    return voxels
-
-
-@pytest.mark.parametrize("direction", DIRECTIONS)
-def test_all_results_lie_where_the_brightness_lies_in_the_patient(tmp_path, bundle, direction):
-    axes = DIRECTIONS[direction]
-    affine_lps = np.eye(4)
-    for column, (axis, step) in enumerate(zip(axes, (1.5, 1.5, 1.5), strict=True)):
-        affine_lps[:3, column] = np.array(axis) * step
-    shape = (22, 26, 18)
-    affine_lps[:3, 3] = -affine_lps[:3, :3] @ (np.array(shape) - 1) / 2 + (2, -1, 3)
-    voxels = lump(shape, affine_lps)
-    write_series(tmp_path / "in", voxels, affine_lps)
-    (outcome,) = ask(bundle, tmp_path / "in", tmp_path / "out", thresholds=((None, 0.5),))
-    expected = brightness_masks(voxels)
-    assert expected.any(axis=(1, 2, 3)).all()
-    (series,) = find_series(tmp_path / "in")
-    arrangement = arrange(series)
-    assert np.allclose(arrangement.affine_lps, affine_lps)
-    for file in ("rtstruct.dcm", "seg.dcm"):
-        found = {structure.name: structure.mask for structure in read_structures(outcome.folder / file, arrangement)}
-        for organ, mask in zip(ORGAN_NAMES, expected, strict=True):
-            assert np.array_equal(found[organ], mask), (file, organ)
-    for organ, mask in zip(ORGAN_NAMES, expected, strict=True):
-        volume = nib.load(next(outcome.folder.glob(f"*_{organ}.nii.gz")))
-        assert np.allclose(volume.affine, LPS_TO_RAS @ affine_lps, atol=1e-4)
-        assert np.array_equal(np.asarray(volume.dataobj) != 0, mask)
 
 
 def test_a_series_leaves_every_format_and_result_json(tmp_path, bundle, series_folder):
