@@ -1,7 +1,8 @@
 """Label maps of slides, read by region: RGB colour maps, palette images and index images become class indices, uint8.
 
-Level k takes the pixel at the centre of each 2**k square of the full image. Stored lower levels are used for index
-images only: those of colour maps are often averages, whose mixed colours no table knows.
+Level k takes the pixel at the centre of each 2**k square of the full image, at the image's edge the last one inside.
+Stored lower levels are used for index images only: those of colour maps are often averages, whose mixed colours no
+table knows.
 """
 
 from collections.abc import Callable, Iterator
@@ -90,12 +91,13 @@ class LabelSlide:
         to_indices = self._converter(store)
         index = nearest_finer(store.levels, level) if store.channels == 1 else 0
         factor = 1 << (level - store.levels[index].level)
-        middle = factor // 2
+        size = store.levels[index].size
+        columns = _middles(left, width, factor, size[1])
         region = np.empty((height, width), dtype=np.uint8)
         for row, rows in steps(height, width, factor):
             place = ((top + row) * factor, left * factor, rows * factor, width * factor)
             labels = read_padded(store, index, place, to_indices, BACKGROUND)
-            region[row : row + rows] = labels[middle::factor, middle::factor]
+            region[row : row + rows] = labels[_middles(top + row, rows, factor, size[0])][:, columns]
         region[region == UNKNOWN] = self.table.unknown
         return region
 
@@ -124,6 +126,22 @@ class LabelSlide:
             return lambda stored: lookup[color_codes(stored)]
         values = self.table.index_lookup() if store.palette is None else self.table.palette_lookup(store.palette)
         return lambda stored: values[stored[..., 0]]
+
+
+def _middles(first: int, count: int, factor: int, size: int) -> np.ndarray:
+    """The pixel in the middle of every square along one axis, counted from the first one's edge.
+
+    Args:
+        first: number of the first square.
+        count: squares.
+        factor: pixels of a square.
+        size: pixels of the image; of a square that reaches beyond, the last one inside is taken at most.
+
+    Returns:
+        (count,).
+    """
+    edges = (first + np.arange(count)) * factor
+    return edges - first * factor + np.clip(size - 1 - edges, 0, factor // 2)
 
 
 def open_label(path: str | Path, table: ColorTable, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> LabelSlide:

@@ -16,14 +16,15 @@ def region(image: np.ndarray, level: int, top: int, left: int, height: int, widt
 
 
 def label_region(labels: np.ndarray, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-    """The pixel at the centre of each square, 0 outside."""
+    """The pixel at the centre of each square, or the nearest to it inside; 0 for squares outside."""
     step = 2**level
     found = np.zeros((height, width), dtype=np.uint8)
     for y in range(height):
         for x in range(width):
-            row, column = (top + y) * step + step // 2, (left + x) * step + step // 2
-            if 0 <= row < labels.shape[0] and 0 <= column < labels.shape[1]:
-                found[y, x] = labels[row, column]
+            row, column = (top + y) * step, (left + x) * step
+            square = labels[row : row + step, column : column + step] if min(row, column) >= 0 else labels[:0]
+            if square.size:
+                found[y, x] = square[: step // 2 + 1, : step // 2 + 1][-1, -1]
     return found
 
 
