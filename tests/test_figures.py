@@ -136,7 +136,7 @@ def test_shares_are_bars_in_percent_with_their_counts():
     chart = share_chart("m", "Missed", [Share("stomach", RED, 1, 4), Share("polyp", BLUE, 0, 0), Share("x", RED, 9, 9)])
     axes = painted(chart)
     assert [patch.get_width() for patch in axes.patches] == [25.0, 0.0, 100.0]
-    assert [text.get_text() for text in axes.texts] == ["1 of 4 (25 %)", "no such slice", "9 of 9 (100 %)"]
+    assert [text.get_text() for text in axes.texts] == ["1 of 4 (25 %)", "there is none", "9 of 9 (100 %)"]
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first on top"
     assert chart.text == "Missed: stomach 1 of 4, polyp 0 of 0, x 9 of 9."
 

@@ -16,6 +16,7 @@ from monai_gi.handlers.judged_slices import LONGEST_PX, judged_slices
 from monai_gi.handlers.scans import Scan
 from monai_gi.metrics import score_frame
 from monai_gi.pictures import read_rgb
+from monai_gi.plots.sheets import font
 from tests.drawn_frames import SIZE, draw_frame
 
 COUNT = 7
@@ -72,6 +73,11 @@ def test_pictures_show_frames_in_colour(tmp_path):
         pixels = read_rgb(tmp_path / "overlays" / f"{place}.png").astype(int)
         assert np.abs(pixels[..., 0] - pixels[..., 2]).max() > 60
         assert pixels.shape[1] > 2 * SIZE[1]
+
+
+def test_small_frames_are_drawn_so_large_that_their_captions_fit(tmp_path):
+    judge(tmp_path, slices=1)
+    assert read_rgb(tmp_path / "overlays" / "worst.png").shape[1] > font().getlength("cvc_0000  Dice 0.00") + 20
 
 
 def test_float_frames_are_drawn_as_bytes_are(tmp_path):

@@ -76,7 +76,7 @@ def test_parts_come_in_the_order_of_reading(text):
 def test_the_brief_says_what_was_trained_on_what(text):
     words = Page(text).text
     assert (
-        "HuggingFaceSegmenter (3.7 M parameters) from random weights, trained for 6 epochs on 8 cases (96 images) of"
+        "HuggingFaceSegmenter (3.7 M parameters) from random weights, trained for 6 epochs on 8 cases (96 slices) of"
         " phantom (fold 0 of 5 kept aside). Judged on 8 cases, 16 scans, 96 slices." in words
     )
     assert "The best epoch is the last one" in words
@@ -98,7 +98,7 @@ def test_facts_tell_data_versions_and_cost(text):
     words = Page(text).text
     for part in (
         "weights began as random",
-        "train data 8 cases, 96 images, hash c0ffeec0ffee",
+        "train data 8 cases (96 slices), hash c0ffeec0ffee",
         "epochs 6 of 6, best 6",
         "cost 13 min, 0.9 GB at the peak",
         "torch 2.13.0",
@@ -128,9 +128,9 @@ def test_empty_masks_are_shown_under_every_rule(text):
 def test_pictures_are_named_by_the_rule_that_chose_them(text):
     words = Page(text).text
     # odd scans have 1/2 in both bowels and, where there is a stomach, 0; scan 1 has an invented one: the lowest by id
-    assert "Worst: case1_day1, mean 3D Dice 0.33. Solid: prediction. Dashed, lighter: truth." in words
-    assert "Median: case" in words
-    assert "Best: case" in words
+    assert "Worst scan: case1_day1, mean 3D Dice 0.33. Solid: prediction. Dashed, lighter: truth." in words
+    assert "Median scan: case" in words
+    assert "Best scan: case" in words
 
 
 def test_no_path_of_the_machine_is_in_it(text, run):
@@ -192,7 +192,13 @@ def test_judging_other_data_than_was_kept_aside_is_the_first_warning(tmp_path):
 
 def test_frames_are_reported_in_their_words(tmp_path):
     page = check_alone(report(tmp_path, write_run(tmp_path / "polyps", scores=draw_frames(20))))
-    for part in ("Judged on 3 sequences, 20 frames.", "Empty frames", "HD95, px", "cvc_0005 polyp invented: 9 px"):
+    for part in (
+        "Judged on 3 sequences, 20 frames.",
+        "Empty frames",
+        "HD95, px",
+        "cvc_0005 polyp invented: 9 px",
+        "Worst frames. Solid",
+    ):
         assert part in page.text
     assert "Contest score" not in page.text
 
@@ -203,7 +209,9 @@ def test_slides_are_reported_with_their_confusion(tmp_path):
         "Judged on 3 groups, 3 slides.",
         "What was taken for what",
         "mean without background",
-        "Worst: slide_",
+        "Worst slide: slide_",
+        "Dice, mean without background",
+        "on 8 groups (96 slides) of",
     ):
         assert part in page.text or part in " ".join(page.all("img", "alt"))
     assert "HD95" not in page.text

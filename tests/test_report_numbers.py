@@ -3,7 +3,7 @@
 import pytest
 
 from monai_gi.report import write_report
-from monai_gi.report.facts import warnings_of
+from monai_gi.report.facts import training_facts, warnings_of
 from monai_gi.report.reading import Run
 from tests.drawn_runs import draw_frames, draw_scans, write_evaluation
 from tests.read_pages import Page
@@ -23,7 +23,7 @@ def words_of(folder, scores):
 def test_tile_and_table_say_how_many_distances_are_infinite(tmp_path):
     words = words_of(tmp_path, draw_scans(8, shift=2))
     # of 20 pairs of scan and organ with a mask three stomachs are missed and one is invented
-    assert "; 4 of 20 ∞: missed or invented" in words
+    assert "; 4 of 20 infinite: missed or invented" in words
     head, _, rows = words.partition("organ 3D Dice surface Dice HD95, mm Dice of slices ")
     assert head
     stomach, whole = (rows[rows.index(name) :] for name in ("stomach", "mean of organs"))
@@ -34,7 +34,7 @@ def test_tile_and_table_say_how_many_distances_are_infinite(tmp_path):
 
 def test_frames_tell_their_infinite_distances_too(tmp_path):
     # every fifth frame of 12 has no polyp; frame 5 gets one
-    assert "; 1 of 10 ∞: missed or invented" in words_of(tmp_path, draw_frames(12))
+    assert "; 1 of 10 infinite: missed or invented" in words_of(tmp_path, draw_frames(12))
 
 
 def test_without_infinite_distances_nothing_is_said_of_them(tmp_path):
@@ -71,3 +71,27 @@ def test_every_mean_of_the_page_is_named(tmp_path):
     words = words_of(tmp_path, draw_scans(8, shift=1))
     assert "Dots: cases, each the mean of its scans." in words
     assert "Diamond: the mean over all scans (of slices: over all slices), each of which counts the same" in words
+
+
+def test_where_no_true_mask_is_empty_no_rule_for_them_is_shown(tmp_path):
+    frames = [score for number, score in enumerate(draw_frames(12)) if number % 5]
+    words = words_of(tmp_path, frames)
+    assert "No true mask, one a frame and class, is empty" in words
+    assert "under each rule" not in words
+    assert "A dot is a frame. Up" in words
+
+
+def test_places_without_a_picture_are_not_promised(tmp_path):
+    write_evaluation(tmp_path / "judged", scores=draw_frames(2), overlays=("worst", "best"))
+    text = write_report([tmp_path / "judged"], tmp_path / "report.html").read_text()
+    assert "<h2>Best</h2>" in text
+    assert "Median" not in text
+
+
+def test_one_of_something_is_not_many():
+    data = {side: {"cases": count, "slices": count, "sha256": "c0ffee"} for side, count in (("train", 2), ("test", 1))}
+    known = training_facts(Run("run", settings={"data": data}))
+    assert (known["train data"], known["test data"]) == (
+        "2 cases (2 images), hash c0ffee",
+        "1 case (1 image), hash c0ffee",
+    )

@@ -4,6 +4,7 @@ Slices are (N, H, W): the image in 256 greys (of a frame (1, H, W, 3), every k-t
 prediction as bytes whose bit c is class c, ORGANS as a rule; at most eight classes.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from monai_gi.plots import contact_sheet, outline_overlay
 
 LONGEST_PX = 640
 """Of a frame that is kept: there may be thousands."""
+
+READABLE_PX = 240
+"""Smaller frames are drawn larger, so that their captions have room."""
 
 
 class JudgedSlices(NamedTuple):
@@ -105,12 +109,17 @@ def _tiles(slices: JudgedSlices, classes: Sequence[str]) -> list[np.ndarray]:
             image / np.float32(255),
             _unpacked(truth, count),
             _unpacked(pred, count),
-            upscale=2 if image.ndim == 2 else 1,
+            upscale=2 if image.ndim == 2 else _enlargement(*image.shape[:2]),
             spacing_mm=slices.spacing_mm,
             classes=classes,
         )
         for image, truth, pred in zip(slices.image, slices.truth, slices.pred, strict=True)
     ]
+
+
+def _enlargement(height: int, width: int) -> int:
+    """As often as a frame becomes readable, but none larger than a large one."""
+    return max(1, min(math.ceil(READABLE_PX / width), LONGEST_PX // max(height, width)))
 
 
 def _dice(pred: np.ndarray, truth: np.ndarray) -> float:

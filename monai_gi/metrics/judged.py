@@ -16,6 +16,7 @@ from monai_gi.errors import DataError
 from monai_gi.metrics.judged_slides import group_rows, slide_class_rows, slide_summary
 from monai_gi.metrics.kinds import FRAMES, SCANS, SLIDES, Kind
 from monai_gi.metrics.scores import ScanScores
+from monai_gi.metrics.slide_tables import SlideScore, slide_rows, summarise_slides
 from monai_gi.metrics.summary import sorted_scans, summarise
 from monai_gi.metrics.tables import JOINED, case_rows, scan_rows, slice_rows
 
@@ -180,6 +181,24 @@ def judged_of(scans: Sequence[ScanScores], *, seed: int = 0, bootstrap: int = 20
     return Judged(scans[0].kind, units, wholes, case_rows(scans), summarise(scans, seed=seed, bootstrap=bootstrap))
 
 
+def judged_of_slides(
+    scores: Sequence[SlideScore], classes: Sequence[str], *, seed: int = 0, bootstrap: int = 2000
+) -> Judged:
+    """Lay out scores of slides that are in memory.
+
+    Args:
+        scores: of at least one slide.
+        classes: names, background first.
+        seed: of the bootstrap over groups.
+        bootstrap: number of its draws.
+
+    Returns:
+        The same rows as in the files.
+    """
+    rows = [{name: _value(name, str(value)) for name, value in row.items()} for row in slide_rows(scores, classes)]
+    return _of_slides(rows, summarise_slides(scores, classes), seed=seed, bootstrap=bootstrap)
+
+
 def read_judged(folder: str | Path) -> Judged:
     """Read what `write_scores` or `slide_judging` wrote.
 
@@ -228,10 +247,13 @@ def _read_scans(folder: Path, summary: Mapping[str, Any]) -> Judged:
 
 
 def _read_slides(folder: Path, summary: Mapping[str, Any]) -> Judged:
-    rows = _read_rows(folder / "slides.csv", "slide")
+    return _of_slides(_read_rows(folder / "slides.csv", "slide"), summary)
+
+
+def _of_slides(rows: Sequence[Row], summary: Mapping[str, Any], **draws: int) -> Judged:
     classes = summary["confusion"]["classes"]
     units = slide_class_rows(rows, classes)
-    return Judged(SLIDES, units, units, group_rows(units, classes), slide_summary(units, summary))
+    return Judged(SLIDES, units, units, group_rows(units, classes), slide_summary(units, summary, **draws))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

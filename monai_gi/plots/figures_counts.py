@@ -69,7 +69,7 @@ def _paint_shares(axes: "Axes", shares: Sequence[Share]) -> None:
     for place, share in enumerate(shares):
         part = 100 * share.hits / share.total if share.total else 0.0
         axes.barh(place, part, height=0.6, color=web_color(share.rgb))
-        text = f"{share.hits} of {share.total} ({part:.0f} %)" if share.total else "no such slice"
+        text = f"{share.hits} of {share.total} ({part:.0f} %)" if share.total else "there is none"
         is_long = part > 55
         axes.text(
             part + (-1.5 if is_long else 1.5),

@@ -210,6 +210,8 @@ def _paint_estimates(axes: "Axes", estimates: Sequence[Estimate], *, axis: str, 
     for place, (_, value, interval, style) in enumerate(estimates):
         color = web_color(COLORS[style % len(COLORS)])
         if value is None:
+            where = axes.get_yaxis_transform()  # across from 0 to 1
+            axes.text(0.02, place, "no number", transform=where, va="center", fontsize=9)
             continue
         if interval is not None:
             axes.plot(list(interval), [place, place], color=color, linewidth=2)
@@ -219,6 +221,7 @@ def _paint_estimates(axes: "Axes", estimates: Sequence[Estimate], *, axis: str, 
         low, high = axes.get_xlim()
         reach = 1.06 * max(abs(low), abs(high), 1e-3)
         axes.set_xlim(-reach, reach)
+        axes.locator_params(axis="x", nbins=5)
     axes.set_yticks(range(len(estimates)), [estimate.name for estimate in estimates])
     axes.set_ylim(len(estimates) - 0.4, -0.6)
     axes.set_xlabel(f"{axis}\n{zero}" if zero else axis)

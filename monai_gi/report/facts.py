@@ -55,7 +55,7 @@ def training_facts(run: Run) -> dict[str, str]:
         "network": _network(network),
         "weights began as": network.get("init_weights"),
         "data set": settings.get("dataset_dir"),
-        **{f"{side} data": _data(data) for side, data in run.settings.get("data", {}).items()},
+        **{f"{side} data": _data(data, run) for side, data in run.settings.get("data", {}).items()},
         "fold": _fold(settings),
         "epochs": _epochs(run),
         "batch size, learning rate": _joined(settings, "batch_size", "learning_rate"),
@@ -89,12 +89,11 @@ def _training(run: Run) -> str:
     settings, network = run.settings.get("settings", {}), run.settings.get("network") or {}
     if not settings:
         return "Nothing is known about the training: no settings.json beside the evaluation."
-    data = run.settings.get("data", {}).get("train", {})
+    data = _counted(run.settings.get("data", {}).get("train", {}), run)
     epochs = run.cost.get("epochs") or max((max(c) for c in run.curves.get("train", {}).values()), default=None)
     length = f" for {epochs} epoch{'s' if epochs != 1 else ''}" if epochs else ""
-    amount = f"{data.get('cases', '?')} cases ({data.get('slices', '?')} images)"
     return (
-        f"{_network(network)} from {_began(run)}, trained{length} on {amount} of {settings.get('dataset_dir')}"
+        f"{_network(network)} from {_began(run)}, trained{length} on {data} of {settings.get('dataset_dir')}"
         f" ({_fold(settings)})."
     )
 
@@ -170,8 +169,16 @@ def _network(network: Mapping[str, Any]) -> str:
     return f"{network.get('name', 'A network')}{size}"
 
 
-def _data(data: Mapping[str, Any]) -> str:
-    return f"{data.get('cases')} cases, {data.get('slices')} images, hash {str(data.get('sha256'))[:_HASH_LETTERS]}"
+def _data(data: Mapping[str, Any], run: Run) -> str:
+    return f"{_counted(data, run)}, hash {str(data.get('sha256'))[:_HASH_LETTERS]}"
+
+
+def _counted(data: Mapping[str, Any], run: Run) -> str:
+    """How much data, in the words of what was judged."""
+    group, unit = (run.judged.kind.group, run.judged.kind.unit) if run.judged else ("case", "image")
+    counts = ((data.get("cases", "?"), group), (data.get("slices", "?"), unit))
+    groups, units = (f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    return f"{groups} ({units})"
 
 
 def _fold(settings: Mapping[str, Any]) -> str:

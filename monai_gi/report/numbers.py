@@ -60,15 +60,16 @@ def measure_text(judged: Judged, shown: Shown, thing: str | None = None) -> str:
     return f"{text}, {infinite}" if infinite else text
 
 
-def infinite_text(judged: Judged, thing: str | None = None) -> str:
+def infinite_text(judged: Judged, thing: str | None = None, *, sign: str = INFINITE) -> str:
     """Say how many distances are infinite, as one of the two masks is empty.
 
     Args:
         judged: scores.
         thing: organ or class; None for all of them.
+        sign: of infinity, or the word.
 
     Returns:
         As `1 of 8 ∞`; nothing where there is none.
     """
     infinite, known = judged.distances(thing)
-    return f"{infinite} of {known} {INFINITE}" if infinite else ""
+    return f"{infinite} of {known} {sign}" if infinite else ""

@@ -6,6 +6,7 @@ Pictures are data URIs. A content security policy makes browsers refuse whatever
 import base64
 import html
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,11 +30,13 @@ class Section(NamedTuple):
         anchor: of links to it.
         title: plain text.
         body: HTML.
+        look: class of its style, "run" for all about one of several runs.
     """
 
     anchor: str
     title: str
     body: str
+    look: str = ""
 
 
 class Cell(NamedTuple):
@@ -62,7 +65,8 @@ def page(title: str, subtitle: str, sections: Sequence[Section], links: Sequence
     """
     where = "".join(f'<a href="#{link.anchor}">{escape(link.title)}</a>' for link in links)
     body = "\n".join(
-        f'<section id="{part.anchor}"><h2>{escape(part.title)}</h2>\n{part.body}</section>' for part in sections
+        f'<section id="{part.anchor}"{_class(part.look)}><h2>{escape(part.title)}</h2>\n{part.body}</section>'
+        for part in sections
     )
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -74,8 +78,8 @@ def page(title: str, subtitle: str, sections: Sequence[Section], links: Sequence
 <style>{STYLE}</style>
 </head>
 <body>
-<header>
 <p class="use">{escape(INTENDED_USE)}</p>
+<header>
 <h1>{escape(title)}</h1>
 <p class="subtitle">{escape(subtitle)}</p>
 <nav aria-label="Parts">{where}</nav>
@@ -236,7 +240,17 @@ def _image(kind: str, data: bytes, text: str) -> str:
 def _cells(row: Sequence[str | Cell], marks: Sequence[str]) -> str:
     cells = [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
     looks = [" ".join(filter(None, (mark, cell.look))) for cell, mark in zip(cells, marks, strict=True)]
-    return "".join(f"<td{_class(look)}>{escape(cell.text)}</td>" for cell, look in zip(cells, looks, strict=True))
+    texts = [_kept_together(cell.text) if mark else cell.text for cell, mark in zip(cells, marks, strict=True)]
+    return "".join(f"<td{_class(look)}>{escape(text)}</td>" for text, look in zip(texts, looks, strict=True))
+
+
+def _kept_together(text: str) -> str:
+    """Let lines break before and after an interval only.
+
+    >>> _kept_together("4.9 [4.8, 5.0], 7 of 39").split(" ")
+    ['4.9', '[4.8,\\xa05.0],', '7\\xa0of\\xa039']
+    """
+    return re.sub(r"(?<!\]) (?!\[)", "\N{NO-BREAK SPACE}", text).replace("],\N{NO-BREAK SPACE}", "], ")
 
 
 def _class(name: str) -> str:

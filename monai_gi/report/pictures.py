@@ -59,9 +59,9 @@ def picture_html(run: Run, shown: Shown) -> str:
     Returns:
         HTML.
     """
-    is_slide = run.judged is not None and run.judged.kind is SLIDES
-    title = f"{shown.place.capitalize()}{': ' if shown.who else ''}{shown.who}"
-    how = _SIDE_BY_SIDE if is_slide else _OUTLINES
+    kind = SCANS if run.judged is None else run.judged.kind
+    title = f"{shown.place.capitalize()} {f'{kind.whole}s' if not shown.who else f'{kind.whole}: {shown.who}'}"
+    how = _SIDE_BY_SIDE if kind is SLIDES else _OUTLINES
     return picture(shown.path, f"{title}. {how}", f"{title}: truth and prediction in the image")
 
 

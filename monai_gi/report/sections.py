@@ -54,12 +54,12 @@ def sections_of(run: Run, anchor: str = "") -> list[Section]:
         ("empty", "Empty slices", _with_scores(_empty)),
         ("confusion", "Confusion", _with_scores(_confusion)),
         ("contest", "Contest score", _with_scores(_contest)),
-        ("pictures", "Median and best", _other_pictures),
+        ("pictures", "", _other_pictures),
         ("learning", "Learning curves", _learning),
         ("trained", "What was trained on what", _trained),
         ("rules", "What each number counts", _with_scores(_rules)),
     ]
-    titles = {"empty": f"Empty {run.judged.kind.unit}s" if run.judged else ""}
+    titles = {"empty": f"Empty {run.judged.kind.unit}s" if run.judged else "", "pictures": _pictures_title(run)}
     made = [Section(anchor + name, titles.get(name, title), make(run)) for name, title, make in makers]
     return [section for section in made if section.body]
 
@@ -82,9 +82,10 @@ def _tiles(judged: Judged) -> list[tuple[str, str, str]]:
 
 
 def _tile(judged: Judged, shown: Shown) -> tuple[str, str, str]:
-    things = f"mean of {judged.kind.things}" if len(judged.things) > 1 else judged.things[0].replace("_", " ")
+    every = "mean without background" if judged.kind is SLIDES else f"mean of {judged.kind.things}"
+    things = every if len(judged.things) > 1 else judged.things[0].replace("_", " ")
     title, number, below = _tile_of(shown.title, judged.number(shown.name), 2 if shown.is_share else 1, things)
-    infinite = "" if shown.is_share else infinite_text(judged)
+    infinite = "" if shown.is_share else infinite_text(judged, sign="infinite")
     return title, number, f"{below}; {infinite}: missed or invented" if infinite else below
 
 
@@ -131,6 +132,10 @@ def _worst_picture(run: Run) -> str:
     return "".join(picture_html(run, shown) for shown in chosen_pictures(run) if shown.place == "worst")
 
 
+def _pictures_title(run: Run) -> str:
+    return " and ".join(shown.place for shown in chosen_pictures(run) if shown.place != "worst").capitalize()
+
+
 def _other_pictures(run: Run) -> str:
     return "".join(picture_html(run, shown) for shown in chosen_pictures(run) if shown.place != "worst")
 
@@ -163,9 +168,10 @@ def _row(judged: Judged, thing: str | None) -> list[str]:
 
 def _distances(judged: Judged) -> str:
     kind = judged.kind
+    dot = f"{kind.whole} and {kind.thing}" if len(judged.things) > 1 else kind.whole
     text = (
-        f"A dot is a {kind.whole} and {kind.thing}. Up and to the left is good; low Dice with a small distance is a"
-        f" small structure, high Dice with a large distance a far-off speck. ∞: one of the two masks is empty."
+        f"A dot is a {dot}. Up and to the left is good; low Dice with a small distance is a small structure, high Dice"
+        " with a large distance a far-off speck. ∞: one of the two masks is empty."
     )
     return charts(distance_charts(judged), paragraph(text))
 
@@ -182,11 +188,14 @@ def _empty(judged: Judged) -> str:
     ]
     counts = [empty_counts(judged, name) for name in judged.things]
     share = sum(one["without"] for one in counts) / max(1, sum(one["with"] + one["without"] for one in counts))
-    told = paragraph(
+    if not share:
+        told = f"No true mask, one a {unit} and {thing}, is empty: what two empty masks score decides nothing here."
+        return charts(empty_charts(judged)) + paragraph(told)
+    told = (
         f"{100 * share:.0f} % of all true masks, one a {unit} and {thing}, are empty: what two empty masks score"
         " decides a mean over all of them. The same predictions under each rule:"
     )
-    return charts(empty_charts(judged)) + told + table(head, rows)
+    return charts(empty_charts(judged)) + paragraph(told) + table(head, rows)
 
 
 def _confusion(judged: Judged) -> str:

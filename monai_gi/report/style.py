@@ -6,8 +6,8 @@ STYLE = """
 body { margin: 0; color: var(--ink); background: #fff; font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans",
   sans-serif; overflow-wrap: break-word; }
 header, main, footer { max-width: 1120px; margin: 0 auto; padding: 0 20px; }
-.use { max-width: none; margin: 0 -20px; padding: 8px 20px; background: #fff4d6; border-bottom: 1px solid #e6c66b;
-  font-size: 14px; }
+.use { max-width: none; margin: 0; padding: 8px max(20px, calc(50% - 540px)); background: #fff4d6;
+  border-bottom: 1px solid #e6c66b; font-size: 14px; }
 h1 { font-size: 28px; line-height: 1.25; margin: 24px 0 0; }
 h2 { font-size: 21px; margin: 0 0 8px; padding-top: 22px; border-top: 1px solid var(--line); }
 h3 { font-size: 17px; margin: 24px 0 4px; }
@@ -32,7 +32,7 @@ caption { text-align: left; color: var(--soft); font-size: 14px; padding-bottom:
 th, td { text-align: left; padding: 5px 16px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; border-bottom: 2px solid var(--ink); }
 td:not(.number) { min-width: 72px; }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
 .good, .bad, .strong { font-weight: 700; }
 td.bad { min-width: 130px; }
 .good { color: #00614a; }
@@ -65,9 +65,12 @@ footer { margin-top: 36px; padding-top: 12px; padding-bottom: 28px; font-size: 1
   h1 { font-size: 18pt; margin-top: 10px; }
   h2 { font-size: 13.5pt; padding-top: 10px; }
   section { margin-top: 14px; }
+  h3, figcaption { font-size: 11pt; }
+  .caption, .note, .tile span, .tile em { font-size: 8.5pt; }
   .tile strong { font-size: 16pt; }
+  .run { break-before: page; }
   header, main, footer { max-width: none; padding: 0; }
-  .use { margin: 0; padding: 6px 10px; border: 1px solid #e6c66b; }
+  .use { padding: 6px 10px; border: 1px solid #e6c66b; }
   nav { display: none; }
   figure, .tile, tr, .warnings { break-inside: avoid; }
   h2, h3 { break-after: avoid; }

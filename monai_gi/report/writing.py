@@ -83,7 +83,7 @@ def report_page(runs: Sequence[Run]) -> str:
     for number, run in enumerate(runs, start=1):
         parts = sections_of(run, f"run{number}_")
         inside = "\n".join(f'<h3 id="{part.anchor}">{escape(part.title)}</h3>\n{part.body}' for part in parts)
-        whole = Section(f"run{number}", run.name, inside)
+        whole = Section(f"run{number}", run.name, inside, "run")
         sections.append(whole)
         links.append(whole)
     return page(f"Report: {', '.join(run.name for run in runs)}", _subtitle(runs), sections, links)
