@@ -29,6 +29,7 @@ from benchmarks import slide_sides
 from benchmarks.slide_sides import FEATURES, GB, Timed, build, needed_gb, settings_of
 from monai_gi.datasets.phantom.biopsy import write_biopsy
 from monai_gi.datasets.phantom.tiled_tiff import TILE_PX, TiledTiff
+from monai_gi.pyramids import level_sizes
 from monai_gi.slides import open_slide
 from monai_gi.writers.label_image import label_rows
 
@@ -40,9 +41,7 @@ MPP = 0.5
 def write_slide(path: Path, drawn: Path, megapixels: float) -> None:
     """A square slide of this size, in memory of one row of tiles a level."""
     side = round((megapixels * 1e6) ** 0.5)
-    sizes = [(side, side)]
-    while max(sizes[-1]) > 1024:
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    sizes = level_sizes((side, side))
     with open_slide(drawn) as source, path.open("w+b") as file:
         tiff = TiledTiff(file, sizes, MPP, is_lossy=True)
         for level, (height, width) in enumerate(sizes):

@@ -8,12 +8,13 @@ import yaml
 from PIL import Image
 
 from monai_gi.datasets.phantom import biopsy
-from monai_gi.datasets.phantom.biopsy import halve, level_sizes, write_biopsy
+from monai_gi.datasets.phantom.biopsy import write_biopsy
 from monai_gi.datasets.phantom.biopsy_fields import fields_of, tissue_map
 from monai_gi.datasets.phantom.biopsy_plan import plan_slide
 from monai_gi.datasets.phantom.tiled_tiff import TiledTiff
 from monai_gi.errors import DataError
 from monai_gi.labels import TISSUE_NAMES, TISSUES
+from monai_gi.pyramids import halve, level_sizes
 
 SMALL = {"megapixels": 0.2, "mpp": 2.0, "progress": False}
 RGB = np.array([tissue.rgb for tissue in TISSUES])

@@ -21,10 +21,11 @@ import numpy as np
 
 from monai_gi.atomic_file import part_of
 from monai_gi.errors import DataError
-from monai_gi.writers.tiff_directory import HEADER, ImagePage, first_page, read_description, write_directories
+from monai_gi.pyramids import halve, level_sizes
+from monai_gi.tiff_directories import BIG_HEADER
+from monai_gi.writers.tiff_directory import ImagePage, first_page, read_description, write_directories
 
 TILE_PX = 256
-SMALLEST_LEVEL_PX = 512
 _LEVEL_OF_DEFLATE = 6
 _MOST_WAITING = 2
 
@@ -110,8 +111,8 @@ class LabelImageWriter:
             raise ValueError(f"finish: {self.rows_done} rows came, wanted {self.page.size[0]}")
         self._wait(0)
         pages = [self.page]
-        while max(pages[-1].size) > SMALLEST_LEVEL_PX:
-            pages.append(self._reduced(pages[-1]))
+        for size in level_sizes(self.page.size)[1:]:
+            pages.append(self._reduced(pages[-1], size))
         write_directories(self.file, pages, colors=self.colors, mpp=self.mpp, description=self.description)
         self._sync()
         self.close()
@@ -136,7 +137,7 @@ class LabelImageWriter:
     def _opened(self) -> tuple[BinaryIO, BinaryIO]:
         """The part and its journal, behind the last row of tiles that both of them know; else both new."""
         part, journal = part_of(self.path), _journal_of(self.path)
-        end = len(HEADER)
+        end = len(BIG_HEADER)
         lines = _complete_lines(journal)
         is_ours = bool(lines) and part.is_file() and lines[0] == self.start
         for line in lines[1:] if is_ours else ():
@@ -144,7 +145,7 @@ class LabelImageWriter:
                 self.page.tiles += [(offset, length) for offset, length in line["tiles"]]
                 end = line["end"]
         if not self.page.tiles:
-            part.write_bytes(HEADER)
+            part.write_bytes(BIG_HEADER)
             journal.write_text(json.dumps(self.start) + "\n")
         else:
             kept = [self.start, *(line for line in lines[1:] if line["end"] <= end)]
@@ -184,9 +185,8 @@ class LabelImageWriter:
             self.file.write(data)
         return tiles
 
-    def _reduced(self, page: ImagePage) -> ImagePage:
-        """Write the next coarser level, a row of tiles at a time."""
-        size = (-(-page.size[0] // 2), -(-page.size[1] // 2))
+    def _reduced(self, page: ImagePage, size: tuple[int, int]) -> ImagePage:
+        """Write the next coarser level, of this size, a row of tiles at a time."""
         coarse = ImagePage(size, TILE_PX, [])
         halves = (self._halved(rows) for rows in read_rows(self.file, page))
         for upper in halves:
@@ -196,12 +196,8 @@ class LabelImageWriter:
         return coarse
 
     def _halved(self, rows: np.ndarray) -> np.ndarray:
-        """Labels: every other pixel; grey values: the mean of four, the edge repeated."""
-        if self.colors is not None:
-            return rows[::2, ::2]
-        even = np.pad(rows, ((0, len(rows) % 2), (0, rows.shape[1] % 2)), mode="edge").astype(np.uint16)
-        sums = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
-        return ((sums + 2) // 4).astype(np.uint8)
+        """Labels: every other pixel; grey values: means."""
+        return halve(rows) if self.colors is None else rows[::2, ::2]
 
     def _sync(self) -> None:
         self.file.flush()

@@ -1,6 +1,6 @@
 """Directories of a tiled BigTIFF of one byte a pixel: little-endian, tiles compressed by deflate.
 
-Source: TIFF 6.0, sections 2, 5 and 15; https://libtiff.gitlab.io/libtiff/specification/bigtiff.html
+Source: TIFF 6.0, sections 2, 5 and 15.
 """
 
 import os
@@ -12,12 +12,18 @@ from typing import BinaryIO
 
 from monai_gi import __version__
 from monai_gi.errors import DataError
+from monai_gi.tiff_directories import (
+    ASCII,
+    BIG_HEADER,
+    CODES,
+    FIRST_BIG_DIRECTORY,
+    LONG,
+    LONG8,
+    RATIONAL,
+    SHORT,
+    packed_directory,
+)
 
-HEADER = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0)
-FIRST_DIRECTORY = 8  # where the header says where the first directory begins
-
-_ASCII, _SHORT, _LONG, _RATIONAL, _LONG8 = 2, 3, 4, 5, 16
-_CODES = {_ASCII: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _LONG8: "Q"}
 _DEFLATE, _BLACK_IS_0, _PALETTE = 8, 1, 3
 _NO_UNIT, _CENTIMETRE = 1, 3
 _PARTS = 1000  # a resolution is a fraction of so many
@@ -64,19 +70,20 @@ def write_directories(
         mpp: (row, column) micrometres a pixel of the first page.
         description: of the image.
     """
-    link = FIRST_DIRECTORY
+    link = FIRST_BIG_DIRECTORY
     for number, page in enumerate(pages):
         file.seek(0, os.SEEK_END)
         file.write(b"\0" * (file.tell() % 2))
         at = file.tell()
         fields = _fields(page, colors, mpp and [one * pages[0].size[0] / page.size[0] for one in mpp])
-        fields[254] = (_LONG, [1 if number else 0])
+        fields[254] = (LONG, [1 if number else 0])
         if not number:
-            fields[270] = (_ASCII, [*description.encode(), 0])
-        file.write(_directory(at, fields))
+            fields[270] = (ASCII, [*description.encode(), 0])
+        directory, next_link = packed_directory(at, fields, is_big=True)
+        file.write(directory)
         file.seek(link)
         file.write(struct.pack("<Q", at))
-        link = at + 8 + 20 * len(fields)
+        link = next_link
 
 
 def first_page(path: str | Path) -> ImagePage:
@@ -115,9 +122,9 @@ def read_description(path: str | Path) -> str:
 
 def _read_directory(file: BinaryIO, path: str | Path) -> dict[int, tuple[int, ...]]:
     """Numbers by tag of the first level."""
-    header = file.read(len(HEADER))
-    (at,) = struct.unpack("<Q", header[FIRST_DIRECTORY:].ljust(8, b"\0"))
-    if header[:FIRST_DIRECTORY] != HEADER[:FIRST_DIRECTORY] or not at:
+    header = file.read(len(BIG_HEADER))
+    (at,) = struct.unpack("<Q", header[FIRST_BIG_DIRECTORY:].ljust(8, b"\0"))
+    if header[:FIRST_BIG_DIRECTORY] != BIG_HEADER[:FIRST_BIG_DIRECTORY] or not at:
         raise DataError(path, "is no label image of this package. --overwrite makes it anew")
     file.seek(at)
     (count,) = struct.unpack("<Q", file.read(8))
@@ -131,47 +138,31 @@ def _fields(
     """Type and values by tag."""
     per_cm = [min(round(_UM_IN_CM / one * _PARTS), _MOST) for one in mpp] if mpp else [_PARTS, _PARTS]
     fields = {
-        256: (_LONG, [page.size[1]]),
-        257: (_LONG, [page.size[0]]),
-        258: (_SHORT, [8]),
-        259: (_SHORT, [_DEFLATE]),
-        262: (_SHORT, [_BLACK_IS_0 if colors is None else _PALETTE]),
-        277: (_SHORT, [1]),
-        282: (_RATIONAL, [per_cm[1], _PARTS]),
-        283: (_RATIONAL, [per_cm[0], _PARTS]),
-        284: (_SHORT, [1]),
-        296: (_SHORT, [_CENTIMETRE if mpp else _NO_UNIT]),
-        305: (_ASCII, [*f"monai_gi {__version__}".encode(), 0]),
-        322: (_LONG, [page.tile_px]),
-        323: (_LONG, [page.tile_px]),
-        324: (_LONG8, [offset for offset, _ in page.tiles]),
-        325: (_LONG8, [length for _, length in page.tiles]),
+        256: (LONG, [page.size[1]]),
+        257: (LONG, [page.size[0]]),
+        258: (SHORT, [8]),
+        259: (SHORT, [_DEFLATE]),
+        262: (SHORT, [_BLACK_IS_0 if colors is None else _PALETTE]),
+        277: (SHORT, [1]),
+        282: (RATIONAL, [per_cm[1], _PARTS]),
+        283: (RATIONAL, [per_cm[0], _PARTS]),
+        284: (SHORT, [1]),
+        296: (SHORT, [_CENTIMETRE if mpp else _NO_UNIT]),
+        305: (ASCII, [*f"monai_gi {__version__}".encode(), 0]),
+        322: (LONG, [page.tile_px]),
+        323: (LONG, [page.tile_px]),
+        324: (LONG8, [offset for offset, _ in page.tiles]),
+        325: (LONG8, [length for _, length in page.tiles]),
     }
     if colors is not None:
         table = [[int(color[channel]) * _BYTE_TO_SHORT for color in colors] for channel in range(3)]
-        fields[320] = (_SHORT, [value for channel in table for value in channel + [0] * (_COLORS - len(channel))])
+        fields[320] = (SHORT, [value for channel in table for value in channel + [0] * (_COLORS - len(channel))])
     return fields
-
-
-def _directory(at: int, fields: dict[int, tuple[int, list[int]]]) -> bytes:
-    """A directory that begins at `at`, with the values behind it that do not fit into its entries."""
-    behind = at + 8 + 20 * len(fields) + 8
-    entries, values = [struct.pack("<Q", len(fields))], bytearray()
-    for tag, (kind, numbers) in sorted(fields.items()):
-        data = struct.pack(f"<{len(numbers)}{_CODES[kind]}", *numbers)
-        count = len(numbers) // 2 if kind == _RATIONAL else len(numbers)
-        entries.append(struct.pack("<HHQ", tag, kind, count))
-        if len(data) <= 8:
-            entries.append(data.ljust(8, b"\0"))
-        else:
-            entries.append(struct.pack("<Q", behind + len(values)))
-            values += data.ljust(-(-len(data) // 8) * 8, b"\0")
-    return b"".join(entries) + struct.pack("<Q", 0) + bytes(values)
 
 
 def _values(file: BinaryIO, kind: int, count: int, data: bytes) -> tuple[int, ...]:
     """The numbers of one entry."""
-    form = f"<{count * (2 if kind == _RATIONAL else 1)}{_CODES[kind]}"
+    form = f"<{count * (2 if kind == RATIONAL else 1)}{CODES[kind]}"
     size = struct.calcsize(form)
     if size > 8:
         file.seek(struct.unpack("<Q", data)[0])

@@ -19,13 +19,12 @@ from monai_gi.datasets.phantom.biopsy_stain import look_of, paint
 from monai_gi.datasets.phantom.tiled_tiff import TILE_PX, TiledTiff
 from monai_gi.datasets.phantom.unfinished import drawing_into
 from monai_gi.labels import TISSUES
+from monai_gi.pyramids import halve, level_sizes
 
 COLORS = "colors.yaml"
 ASPECT = 4 / 3
 # Masks of more pixels are written as tiled TIFF, band by band.
 PNG_PIXELS = 25_000_000
-# A level is added while the smaller one is longer than this.
-SMALLEST_LEVEL_PX = 512
 BLOCK_STEPS = 128
 MARGIN_STEPS = 4
 _RGB = np.array([tissue.rgb for tissue in TISSUES], dtype=np.uint8)
@@ -182,35 +181,3 @@ class Pyramid:
         if is_last or len(self.waiting[below]) == 2:
             self.add(below, np.concatenate(self.waiting[below]), is_last=is_last)
             self.waiting[below].clear()
-
-
-def halve(image: np.ndarray) -> np.ndarray:
-    """Averages of 2 x 2 pixels, rounded; an odd edge is repeated.
-
-    Args:
-        image: (h, w, 3) uint8.
-
-    Returns:
-        (ceil(h / 2), ceil(w / 2), 3) uint8.
-    """
-    even = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge").astype(np.uint16)
-    rows = even[::2] + even[1::2]
-    return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
-
-
-def level_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
-    """The levels of a slide's pyramid, each half as long and wide as the one before, rounded up.
-
-    Args:
-        size: (H, W) of the slide.
-
-    Returns:
-        (H, W) of each, the slide's own first.
-
-    >>> level_sizes((1501, 2001))
-    [(1501, 2001), (751, 1001), (376, 501)]
-    """
-    sizes = [size]
-    while max(sizes[-1]) > SMALLEST_LEVEL_PX:
-        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
-    return sizes

@@ -2,7 +2,7 @@
 
 Only what the drawn slides need: RGB of 8 bits, JPEG or deflate tiles, all directories at the end of the file.
 Source: TIFF 6.0 (https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf), sections 2, 15 and 22, and its
-Technical Note 2 for JPEG; BigTIFF (https://libtiff.gitlab.io/libtiff/specification/bigtiff.html).
+Technical Note 2 for JPEG.
 """
 
 import io
@@ -13,12 +13,23 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
+from monai_gi.tiff_directories import (
+    BIG_HEADER,
+    FIRST_BIG_DIRECTORY,
+    FIRST_DIRECTORY,
+    HEADER,
+    LONG,
+    LONG8,
+    RATIONAL,
+    SHORT,
+    packed_directory,
+)
+
 TILE_PX = 256
 JPEG_QUALITY = 88
 # Past this many bytes the 32-bit offsets of a plain TIFF could run out.
 PLAIN_TIFF_BYTES = 2**32 - 2**24
-_SHORT, _LONG, _RATIONAL, _LONG8 = 3, 4, 5, 16
-_CODES = {_SHORT: "H", _LONG: "I", _RATIONAL: "Q", _LONG8: "Q"}
+_PARTS = 10_000  # a resolution is a fraction of so many
 _DEFLATE, _JPEG = 8, 7
 _RGB, _YCBCR = 2, 6
 
@@ -51,7 +62,7 @@ class TiledTiff:
         self.file, self.mpp, self.is_lossy = file, mpp, is_lossy
         self.pages = [Page(size, *([0] * (_tiles(size[0]) * _tiles(size[1])) for _ in range(2))) for size in sizes]
         self.is_big = sum(height * width * 3 for height, width in sizes) > PLAIN_TIFF_BYTES
-        file.write(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0) if self.is_big else struct.pack("<2sHI", b"II", 42, 0))
+        file.write(BIG_HEADER if self.is_big else HEADER)
         self.end = file.tell()
 
     def write_row(self, page: int, row: int, band: np.ndarray) -> None:
@@ -77,17 +88,15 @@ class TiledTiff:
 
     def close(self) -> None:
         """Write the directories and point the header at the first; the file stays open."""
-        link = 8 if self.is_big else 4
+        link = FIRST_BIG_DIRECTORY if self.is_big else FIRST_DIRECTORY
         for number in range(len(self.pages)):
             self._pad()
-            at, directory = self.end, self._directory(number)
+            directory, next_link = packed_directory(self.end, self._fields(number), is_big=self.is_big)
             self.file.seek(link)
-            self.file.write(struct.pack("<Q" if self.is_big else "<I", at))
-            self.file.seek(at)
+            self.file.write(struct.pack("<Q" if self.is_big else "<I", self.end))
+            self.file.seek(self.end)
             self.file.write(directory)
-            self.end = self.file.tell()
-            link = self._link_of(at)
-        self.file.seek(self.end)
+            self.end, link = self.file.tell(), next_link
 
     def _pad(self) -> None:
         """Directories begin on even bytes."""
@@ -95,54 +104,28 @@ class TiledTiff:
             self.file.write(b"\0")
             self.end += 1
 
-    def _fields(self, number: int) -> list[tuple[int, int, list[int]]]:
-        """Tag, type and values of one page, in the order of the tags."""
+    def _fields(self, number: int) -> dict[int, tuple[int, list[int]]]:
+        """Type and values by tag of one page."""
         page = self.pages[number]
-        # Pixels a centimetre, in 1/10,000.
-        per_cm = [round(1e4 / (self.mpp * 2**number) * 10_000) | 10_000 << 32]
-        fields = [
-            (254, _LONG, [1 if number else 0]),
-            (256, _LONG, [page.size[1]]),
-            (257, _LONG, [page.size[0]]),
-            (258, _SHORT, [8, 8, 8]),
-            (259, _SHORT, [_JPEG if self.is_lossy else _DEFLATE]),
-            (262, _SHORT, [_YCBCR if self.is_lossy else _RGB]),
-            (277, _SHORT, [3]),
-            (282, _RATIONAL, per_cm),
-            (283, _RATIONAL, per_cm),
-            (284, _SHORT, [1]),
-            (296, _SHORT, [3]),
-            (322, _LONG, [TILE_PX]),
-            (323, _LONG, [TILE_PX]),
-            (324, _LONG8 if self.is_big else _LONG, page.offsets),
-            (325, _LONG, page.lengths),
-        ]
-        return [*fields, (530, _SHORT, [1, 1])] if self.is_lossy else fields
-
-    def _directory(self, number: int) -> bytes:
-        """One directory, with the values that do not fit into its entries behind it."""
-        fields = self._fields(number)
-        count, word, entry = ("<Q", "<Q", "<HHQ") if self.is_big else ("<H", "<I", "<HHI")
-        room = struct.calcsize(word)
-        behind = self.end + struct.calcsize(count) + len(fields) * (struct.calcsize(entry) + room) + room
-        entries, values = struct.pack(count, len(fields)), b""
-        for tag, kind, numbers in fields:
-            data = struct.pack(f"<{len(numbers)}{_CODES[kind]}", *numbers)
-            entries += struct.pack(entry, tag, kind, len(numbers))
-            if len(data) <= room:
-                entries += data.ljust(room, b"\0")
-            else:
-                entries += struct.pack(word, behind + len(values))
-                values += data.ljust(len(data) + len(data) % 2, b"\0")
-        return entries + struct.pack(word, 0) + values
-
-    def _link_of(self, at: int) -> int:
-        """Where a directory holds the position of the next."""
-        return at + (8 + 20 * self._field_count if self.is_big else 2 + 12 * self._field_count)
-
-    @property
-    def _field_count(self) -> int:
-        return len(self._fields(0))
+        per_cm = [round(1e4 / (self.mpp * 2**number) * _PARTS), _PARTS]
+        fields = {
+            254: (LONG, [1 if number else 0]),
+            256: (LONG, [page.size[1]]),
+            257: (LONG, [page.size[0]]),
+            258: (SHORT, [8, 8, 8]),
+            259: (SHORT, [_JPEG if self.is_lossy else _DEFLATE]),
+            262: (SHORT, [_YCBCR if self.is_lossy else _RGB]),
+            277: (SHORT, [3]),
+            282: (RATIONAL, per_cm),
+            283: (RATIONAL, per_cm),
+            284: (SHORT, [1]),
+            296: (SHORT, [3]),
+            322: (LONG, [TILE_PX]),
+            323: (LONG, [TILE_PX]),
+            324: (LONG8 if self.is_big else LONG, page.offsets),
+            325: (LONG, page.lengths),
+        }
+        return {**fields, 530: (SHORT, [1, 1])} if self.is_lossy else fields
 
 
 def encode_jpeg(tile: np.ndarray) -> bytes:
