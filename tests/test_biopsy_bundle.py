@@ -113,6 +113,8 @@ def test_it_trains_is_judged_and_infers(phantom, tmp_path):
     train, validation = (scalars_of(tmp_path / "tensorboard" / side) for side in ("train", "validation"))
     for tag in ("dice/mean", "iou/mean", "loss", *(f"dice/{name}" for name in TISSUE_NAMES)):
         assert len(train[tag]) == len(validation[tag]) == 2, tag
+    pictures = EventAccumulator(str(tmp_path / "tensorboard" / "validation")).Reload().Tags()["images"]
+    assert {"figures/scores", "figures/confusion", "figures/learning_curves"} <= set(pictures)
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["data"]["train"]["cases"] == settings["data"]["validation"]["cases"] == 1
 

@@ -19,6 +19,7 @@ from monai_gi.handlers.scan_writer import ScanWriter
 from monai_gi.handlers.seeding import EpochSeed
 from monai_gi.handlers.settings import SettingsHandler
 from monai_gi.handlers.slice_loss import SliceLoss
+from monai_gi.handlers.slide_figures import SlideFiguresHandler
 
 __all__ = [
     "AtomicCheckpointSaver",
@@ -39,6 +40,7 @@ __all__ = [
     "ScanWriter",
     "SettingsHandler",
     "SliceLoss",
+    "SlideFiguresHandler",
     "TimeBudget",
     "index_frames",
     "key_overlap",

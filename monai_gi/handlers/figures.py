@@ -22,16 +22,91 @@ from monai_gi.plots.figures import Chart, as_pixels
 from monai_gi.score_charts import (
     SIDES,
     box_charts,
+    confusion_charts,
     contest_charts,
     distance_charts,
     empty_charts,
     learning_charts,
 )
 
-_DRAWS = 200  # of the bootstrap: the picture is as fine as that, and the report draws ten times as many
+DRAWS = 200  # of the bootstrap: the picture is as fine as that, and the report draws ten times as many
 
 
-class FiguresHandler:
+class EpochFigures:
+    """Keeps scores of what an evaluator runs over, and draws them at the end; a kind of image says how it is scored.
+
+    Args:
+        tensorboard_dir: as given to CurvesHandler.
+        every: epochs from one drawing to the next.
+
+    Raises:
+        ValueError: `every` is under 1.
+    """
+
+    def __init__(self, tensorboard_dir: str | Path, every: int) -> None:
+        if every < 1:
+            raise ValueError(f"every: {every}, wanted 1 or more epochs")
+        self.folder = Path(tensorboard_dir)
+        self.every = every
+        self.scores: dict[str, Any] = {}
+
+    def attach(self, engine: Workflow) -> None:
+        """Listen to an evaluator.
+
+        Args:
+            engine: a MONAI evaluator; it decollates, and its postprocessing gives masks, where masks are scored.
+        """
+        engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._score)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
+
+    def add(self, engine: Workflow) -> None:
+        """Score one batch into `scores`.
+
+        Args:
+            engine: with its state.
+        """
+        raise NotImplementedError
+
+    def judged(self, scores: Sequence[tuple[str, Any]]) -> Judged:
+        """Lay out the scores of all processes.
+
+        Args:
+            scores: by id; an id may come from several processes.
+
+        Returns:
+            What is drawn.
+        """
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        self.scores = {}
+
+    def _is_due(self, engine: Workflow) -> bool:
+        return engine.state.epoch % self.every == 0
+
+    def _score(self, engine: Workflow) -> None:
+        if self._is_due(engine):
+            self.add(engine)
+
+    def _draw(self, engine: Workflow) -> None:
+        if not self._is_due(engine):
+            return
+        scores = gathered(list(self.scores.items()))
+        if engine.state.rank != 0 or not scores:
+            return
+        flush_event_writers(self.folder)
+        curves = {side: read_scalars(self.folder / side) for side in SIDES}
+        figures = score_figures(self.judged(scores))
+        writer = event_writer(self.folder / "validation", engine.state.epoch)
+        for name, charts in {"learning_curves": learning_charts(curves), **figures}.items():
+            if charts:
+                picture = as_pixels(charts, columns=2)
+                writer.add_image(f"figures/{name}", picture, engine.state.epoch, dataformats="HWC")
+        flush_event_writers(self.folder)
+
+
+class FiguresHandler(EpochFigures):
     """Scores the scans or frames of a validation as the report does, and draws them; attach it after CurvesHandler.
 
     Process 0 draws what the scans of all processes gave.
@@ -56,51 +131,30 @@ class FiguresHandler:
         classes: Sequence[str] = ORGAN_NAMES,
         every: int = 1,
     ) -> None:
-        if every < 1:
-            raise ValueError(f"every: {every}, wanted 1 or more epochs")
-        self.folder = Path(tensorboard_dir)
+        super().__init__(tensorboard_dir, every)
         self.items = items_by_id(items)
         self.tolerance_mm = float(tolerance_mm)
         self.classes = tuple(classes)
-        self.every = every
-        self.scores: dict[str, ScanScores] = {}
 
-    def attach(self, engine: Workflow) -> None:
-        """Listen to an evaluator.
+    def add(self, engine: Workflow) -> None:
+        """Score the scans of one batch.
 
         Args:
-            engine: a MONAI evaluator that decollates and whose postprocessing gives masks.
+            engine: with its state.
         """
-        engine.add_event_handler(Events.EPOCH_STARTED, self._begin)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._score)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._draw)
+        for scan in scans_of(engine, self.items, self.classes):
+            self.scores[scan.id] = scores_of(scan, self.tolerance_mm, self.classes)
 
-    def _begin(self) -> None:
-        self.scores = {}
+    def judged(self, scores: Sequence[tuple[str, ScanScores]]) -> Judged:
+        """Lay out the scores of all processes.
 
-    def _is_due(self, engine: Workflow) -> bool:
-        return engine.state.epoch % self.every == 0
+        Args:
+            scores: by id.
 
-    def _score(self, engine: Workflow) -> None:
-        if self._is_due(engine):
-            for scan in scans_of(engine, self.items, self.classes):
-                self.scores[scan.id] = scores_of(scan, self.tolerance_mm, self.classes)
-
-    def _draw(self, engine: Workflow) -> None:
-        if not self._is_due(engine):
-            return
-        scores = dict(gathered(list(self.scores.items())))
-        if engine.state.rank != 0 or not scores:
-            return
-        flush_event_writers(self.folder)
-        curves = {side: read_scalars(self.folder / side) for side in SIDES}
-        figures = score_figures(judged_of(list(scores.values()), bootstrap=_DRAWS))
-        writer = event_writer(self.folder / "validation", engine.state.epoch)
-        for name, charts in {"learning_curves": learning_charts(curves), **figures}.items():
-            if charts:
-                picture = as_pixels(charts, columns=2)
-                writer.add_image(f"figures/{name}", picture, engine.state.epoch, dataformats="HWC")
-        flush_event_writers(self.folder)
+        Returns:
+            Each scan once.
+        """
+        return judged_of(list(dict(scores).values()), bootstrap=DRAWS)
 
 
 def score_figures(judged: Judged) -> dict[str, list[Chart]]:
@@ -117,4 +171,5 @@ def score_figures(judged: Judged) -> dict[str, list[Chart]]:
         "dice_against_distance": distance_charts(judged),
         "empty": empty_charts(judged),
         "contest_score": contest_charts(judged),
+        "confusion": confusion_charts(judged),
     }

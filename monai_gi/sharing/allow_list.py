@@ -168,7 +168,8 @@ _FULL_NAMES = _words(
     monai_gi.readers.PictureReader monai_gi.readers.SliceReader
     monai_gi.transforms.ApplyOrganRulesd monai_gi.augmentation.SlideAugmentation
     monai_gi.datasets.slide_patches.SlideGrid monai_gi.datasets.slide_patches.SlidePatches
-    monai_gi.handlers.ClassOverlap monai_gi.handlers.PatchImagesHandler monai_gi.losses.segmentation_loss
+    monai_gi.handlers.ClassOverlap monai_gi.handlers.PatchImagesHandler monai_gi.handlers.SlideFiguresHandler
+    monai_gi.losses.segmentation_loss
     monai_gi.networks.ContextUNet monai_gi.streaming.SlideSettings
     monai_gi.transforms.DecodeRLEd monai_gi.transforms.ScaleIntensityByVolumed
     """
