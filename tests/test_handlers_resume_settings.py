@@ -35,14 +35,14 @@ def test_settings_that_may_change_are_named_in_a_warning(tmp_path, caplog):
 def test_a_run_is_not_resumed_as_another_one(tmp_path, changed):
     settings = {"fold": 0, "folds": 5, "protocol": "sequence", "classes": ["polyp"], "slice_offsets": [-2, 0, 2]}
     settings |= {"levels": [0, 2], "key_metric": "dice", "lr": 0.1}
-    stopped(tmp_path, BATCHES + 1, settings=settings)
+    stopped(tmp_path, BATCHES + 1, settings=settings, data=drawn_items("/data"))
     before = (tmp_path / "resume.pt").read_bytes()
     (key, value) = next(iter(changed.items()))
     said = f"{key} was {settings[key]!r}, is {value!r}"
     with pytest.raises(
         DataError, match=f"holds another run: {re.escape(said)}. .* choose another --output_dir"
     ) as caught:
-        Training(tmp_path, epochs=4, resume=True, settings={**settings, **changed, "lr": 0.2}).run()
+        Training(tmp_path, epochs=4, resume=True, settings={**settings, **changed, "lr": 0.2}, data={"train": []}).run()
     assert caught.value.where == str(tmp_path)
     assert "lr" not in caught.value.problem
     assert (tmp_path / "resume.pt").read_bytes() == before

@@ -143,7 +143,7 @@ class ResumeCheckpoint:
             if self.settings and saved.get(key) != self.settings.get(key)
         }
         fixed = [text for key, text in changed.items() if key in FIXED]
-        fixed += [
+        fixed = fixed or [  # which data a run has follows from its folds
             f"{side} data was {items_in_words(data[side])}, is {items_in_words(here)}"
             for side, here in self.data.items()
             if side in data and data[side]["sha256"] != here["sha256"]

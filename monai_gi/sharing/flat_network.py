@@ -66,7 +66,9 @@ def default_weights(root: Path, config: Mapping[str, Any]) -> Path:
     found = [path for path in (Path(value), root / value) if path.is_file()]
     if not found:
         train = f"python -m monai.bundle run training --config_file {root}/train.json"
-        raise DataError(root, f"its weights {value} do not exist. Train it first: `{train}`. Or: {NAME_WEIGHTS}")
+        raise DataError(
+            root, f"its weights {value} do not exist. Train it first: `{train}`. Trained elsewhere? {NAME_WEIGHTS}"
+        )
     return found[0]
 
 
