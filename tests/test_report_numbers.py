@@ -1,11 +1,12 @@
 """Numbers that a reader could take for better than they are: what is infinite, and what is learnt by heart."""
 
 import pytest
+from PIL import Image
 
 from monai_gi.report import write_report
 from monai_gi.report.facts import training_facts, warnings_of
 from monai_gi.report.reading import Run
-from tests.drawn_runs import draw_frames, draw_scans, write_evaluation
+from tests.drawn_runs import draw_frames, draw_scans, draw_slides, write_evaluation
 from tests.read_pages import Page
 
 
@@ -95,3 +96,17 @@ def test_one_of_something_is_not_many():
         "2 cases (2 images), hash c0ffee",
         "1 case (1 image), hash c0ffee",
     )
+
+
+def test_what_did_not_fail_is_not_marked_as_bad(tmp_path):
+    write_evaluation(tmp_path / "judged", scores=draw_slides())
+    text = write_report([tmp_path / "judged"], tmp_path / "report.html").read_text()
+    assert "<td>lowest Dice</td>" in text
+    assert 'class="bad"' not in text
+
+
+def test_only_wide_pictures_scroll_on_a_phone(tmp_path):
+    write_evaluation(tmp_path / "judged", scores=draw_scans(2))
+    Image.new("RGB", (1000, 200)).save(tmp_path / "judged" / "overlays" / "worst.png")
+    text = write_report([tmp_path / "judged"], tmp_path / "report.html").read_text()
+    assert (text.count('<div class="sheet wide"'), text.count('<div class="sheet"')) == (1, 2)

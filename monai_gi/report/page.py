@@ -20,6 +20,9 @@ from monai_gi.report.style import STYLE
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 LONGEST_PX = 1500
+PHONE_PX = 640
+"""Wider pictures scroll on a phone: shrunk to its width nobody would see an outline."""
+
 JPEG_QUALITY = 82
 
 
@@ -229,7 +232,8 @@ def picture(path: Path, caption: str, text: str) -> str:
     # Coloured outlines are one or two pixels wide: their colour is not subsampled.
     shown.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     image = _image("image/jpeg", file.getvalue(), text)
-    scroll = f'<div class="sheet" role="region" aria-label="{escape(caption)}" tabindex="0">{image}</div>'
+    look = "sheet wide" if shown.width > PHONE_PX else "sheet"
+    scroll = f'<div class="{look}" role="region" aria-label="{escape(caption)}" tabindex="0">{image}</div>'
     return f'<figure class="picture"><figcaption>{escape(caption)}</figcaption>{scroll}</figure>\n'
 
 

@@ -115,7 +115,7 @@ def _failure_table(failures: Sequence[Failure], judged: Judged) -> str:
         [
             one.where,
             one.thing.replace("_", " "),
-            Cell(one.what, "bad" if one.what.startswith(("missed", "invented", "low")) else ""),
+            Cell(one.what, "bad" if one.what.startswith(("missed", "invented", "low Dice")) else ""),
             *([one.look_at] if kind.has_volume else []),
             number_text(one.dice, 2),
             *([] if kind is SLIDES else [number_text(one.distance, 1)]),

@@ -55,7 +55,7 @@ footer { margin-top: 36px; padding-top: 12px; padding-bottom: 28px; font-size: 1
   h1 { font-size: 23px; }
   .tiles { grid-template-columns: 1fr 1fr; }
   .tile strong { font-size: 22px; }
-  .sheet img { max-width: none; min-width: 640px; width: 640px; }
+  .wide img { max-width: none; width: 640px; }
   .facts { grid-template-columns: 1fr; gap: 0; }
   .facts dd { margin-bottom: 8px; }
 }
