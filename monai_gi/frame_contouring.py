@@ -20,7 +20,7 @@ from monai_gi.outcomes import RESULT, Outcome, Task, finished, run_tasks
 from monai_gi.outputs import FORMATS_OF_KIND, unsuited
 from monai_gi.pictures import read_rgb
 from monai_gi.plots.frames import clinical_frame
-from monai_gi.prediction_request import FLIPS_OF_TTA, Request, amp_of, asked_thresholds, provenance_of
+from monai_gi.prediction_request import Request, provenance_of, settings_of
 from monai_gi.readers.frames import Frame, find_frames, is_grey
 from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.opening import Bundle
@@ -50,34 +50,13 @@ def contour_frames(request: Request, bundle: Bundle) -> list[Outcome]:
     """
     if faults := unsuited(bundle.name, "frame", request.formats):
         raise DataErrors("--format", faults)
-    settings = frame_settings_of(bundle, request)
+    settings = FrameSettings.from_config(bundle.config)
+    settings = settings_of(settings, settings.classes, bundle, request)
     frames = find_frames(request.input)
     chosen, left_out = _choose(frames, request)
     job = _Job(request, bundle, settings)
     outcomes, found = job.run(chosen)
     return finished([*left_out, *outcomes], found, [frame.name for frame in frames])
-
-
-def frame_settings_of(bundle: Bundle, request: Request) -> FrameSettings:
-    """The bundle's settings with what the user asked for instead.
-
-    Args:
-        bundle: an opened bundle of frames.
-        request: with thresholds and test-time augmentation.
-
-    Returns:
-        Settings of the predictor.
-
-    Raises:
-        DataError: a threshold names no class, or is no probability.
-    """
-    settings = FrameSettings.from_config(bundle.config)
-    changes: dict[str, Any] = {"amp": amp_of(bundle, request)}
-    if request.tta:
-        changes["flips"] = FLIPS_OF_TTA
-    if request.thresholds:
-        changes["thresholds"] = asked_thresholds(settings.thresholds, request.thresholds, settings.classes)
-    return settings.replace(**changes)
 
 
 def _choose(frames: Sequence[Frame], request: Request) -> tuple[list[Frame], list[Outcome]]:

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from monai_gi import __version__
 from monai_gi.errors import DataError
-from monai_gi.labels import ORGAN_NAMES
+from monai_gi.frame_predictor import FrameSettings
 from monai_gi.prediction_settings import PredictionSettings
 from monai_gi.provenance import Provenance
 from monai_gi.sharing.opening import Bundle
 
 # Training mirrors left and right, so the network knows such pictures; it never sees them upside down.
 FLIPS_OF_TTA = ("left_right",)
+S = TypeVar("S", PredictionSettings, FrameSettings)
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,12 @@ class Request:
     key: Path | None = None
 
 
-def settings_of(bundle: Bundle, request: Request) -> PredictionSettings:
+def settings_of(settings: S, classes: Sequence[str], bundle: Bundle, request: Request) -> S:
     """The bundle's settings with what the user asked for instead.
 
     Args:
+        settings: of the bundle.
+        classes: names in channel order.
         bundle: an opened bundle.
         request: with thresholds and test-time augmentation.
 
@@ -67,14 +70,13 @@ def settings_of(bundle: Bundle, request: Request) -> PredictionSettings:
         Settings of the predictor.
 
     Raises:
-        DataError: a threshold names no organ, or is no probability.
+        DataError: a threshold names no class, or is no probability.
     """
-    settings = PredictionSettings.from_config(bundle.config)
     changes: dict[str, Any] = {"amp": amp_of(bundle, request)}
     if request.tta:
         changes["flips"] = FLIPS_OF_TTA
     if request.thresholds:
-        changes["thresholds"] = asked_thresholds(settings.thresholds, request.thresholds, ORGAN_NAMES)
+        changes["thresholds"] = _asked_thresholds(settings.thresholds, request.thresholds, classes)
     return settings.replace(**changes)
 
 
@@ -104,7 +106,7 @@ def provenance_of(bundle: Bundle) -> Provenance:
     return Provenance(bundle.name, bundle.version, bundle.weights_sha256, __version__, bundle.weights_file)
 
 
-def asked_thresholds(
+def _asked_thresholds(
     before: Any, asked: Sequence[tuple[str | None, float]], classes: Sequence[str]
 ) -> dict[str, float]:
     """One threshold a class: the bundle's, then those asked for one after the other.

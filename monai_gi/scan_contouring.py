@@ -11,9 +11,11 @@ from typing import Any
 from tqdm import tqdm
 
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.labels import ORGAN_NAMES
 from monai_gi.outcomes import Outcome, Task, finished, pace, run_tasks
 from monai_gi.outputs import FORMATS_OF_KIND, SUBMISSION, Results, clear, unsuited, write_outputs
 from monai_gi.prediction_request import Request, provenance_of, settings_of
+from monai_gi.prediction_settings import PredictionSettings
 from monai_gi.predictor import Predictor
 from monai_gi.provenance import Provenance
 from monai_gi.readers.dicom import is_localizer
@@ -44,7 +46,7 @@ def contour_scans(request: Request, bundle: Bundle) -> list[Outcome]:
         sources = find_sources(
             request.input, request.series, progress=partial(_show, bar), unreadable=unreadable.append
         )
-    settings = settings_of(bundle, request)
+    settings = settings_of(PredictionSettings.from_config(bundle.config), ORGAN_NAMES, bundle, request)
     fitting, left_out = _fitting(sources, bundle.modality, request)
     chosen, strangers, unwritable = _writable(fitting, request)
     job = _Job(request, Predictor(bundle.network, settings, request.device), provenance_of(bundle))

@@ -9,8 +9,10 @@ import numpy as np
 class Image(Protocol):
     """What regions are read from, such as `Slide`."""
 
+    size: tuple[int, int]
+
     def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """A region (height, width, 3), uint8."""
+        """A region (height, width, 3), uint8, of a level; outside is white."""
         ...
 
 

@@ -2,13 +2,11 @@
 
 from monai_gi.streaming.bands import BandOfBlocks, plan_of, stream_bands, stream_blocks
 from monai_gi.streaming.blending import Block, labels_of
-from monai_gi.streaming.reading import Image
 from monai_gi.streaming.settings import SlideSettings
 
 __all__ = [
     "BandOfBlocks",
     "Block",
-    "Image",
     "SlideSettings",
     "labels_of",
     "plan_of",

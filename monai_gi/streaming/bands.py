@@ -15,9 +15,10 @@ from monai_gi.devices import resolve_amp
 from monai_gi.inferers.passes import autocast, checked_amp, flip_axes, one_tensor
 from monai_gi.slides import TissueMap
 from monai_gi.slides.regions import halved
+from monai_gi.slides.stacking import Image
 from monai_gi.streaming.blending import Blender, Block
 from monai_gi.streaming.prefetching import prefetch
-from monai_gi.streaming.reading import Image, batches_of, places_of, windows_of_glass
+from monai_gi.streaming.reading import batches_of, places_of, windows_of_glass
 from monai_gi.streaming.settings import SlideSettings
 from monai_gi.streaming.windows import Band, WindowPlan, plan_windows
 

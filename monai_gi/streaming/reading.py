@@ -1,22 +1,12 @@
 """Windows of a slide as the network takes them: (3 * levels, h, w), the levels around one centre; glass is left out."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from monai_gi.slides import TissueMap, read_stack
+from monai_gi.slides.stacking import Image
 from monai_gi.streaming.windows import Band, WindowPlan
-
-
-class Image(Protocol):
-    """What is read from a slide; `monai_gi.slides.Slide` has it."""
-
-    size: tuple[int, int]
-
-    def read(self, level: int, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """A region (height, width, 3), uint8, of a level; outside is white."""
-        ...
 
 
 def places_of(band: Band, plan: WindowPlan) -> Iterator[tuple[int, int]]:
