@@ -1,6 +1,5 @@
 """The command `monai-gi`: its exit codes, its one message for bad input, and what signals do to it."""
 
-import errno
 import os
 import signal
 import sys
@@ -10,11 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from monai_gi import arguments
-from monai_gi.errors import DataError
+from monai_gi.errors import OF_THE_MACHINE, DataError
 from monai_gi.verbs import VERBS
-
-OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-"""A disk that is full or fails, no memory, too many open files: no fault of what was asked."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,12 @@
 """Errors about data, in words: where, what was found, what was wanted, how to repair it."""
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
+
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""A disk that is full or fails, no memory, too many open files: no fault of what was asked."""
 
 
 class DataError(Exception):

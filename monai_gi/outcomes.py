@@ -17,12 +17,12 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from monai_gi.errors import DataError, DataErrors
+from monai_gi.errors import OF_THE_MACHINE, DataError, DataErrors
 from monai_gi.provenance import INTENDED_USE
 
 RESULT = "result.json"
-# What the next input would meet too: a disk that is full or takes nothing, too many open files.
-_HITS_ALL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)
+# What the next input would meet too.
+_HITS_ALL = (*OF_THE_MACHINE, errno.EROFS)
 _LONGEST_MESSAGE = 300
 S = TypeVar("S")
 

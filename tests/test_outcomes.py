@@ -53,7 +53,7 @@ def test_the_exit_code_tells_bad_data_from_unexpected_errors(tmp_path, error, co
     assert caught.value.exit_code == code
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_what_hits_every_input_stops_at_once(tmp_path, number):
     with pytest.raises(OSError, match="refused"):
         run([task(tmp_path, name) for name in "ab"], {"a": OSError(number, "refused"), "b": AssertionError()})
