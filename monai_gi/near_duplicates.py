@@ -164,9 +164,12 @@ def detail_correlations(
         float32, -1 to 1; 0 where an image has no detail.
     """
     found = np.zeros(len(pairs), dtype=np.float32)
+    named, places = np.unique(pairs, return_inverse=True)
+    details = _details(thumbnails, named)
+    places = places.reshape(-1, 2)
     for first in range(0, len(pairs), _PAIRS_AT_ONCE):
-        some = pairs[first : first + _PAIRS_AT_ONCE]
-        one, other = (fft.rfft2(_detail(thumbnails[some[:, side]])) for side in (0, 1))
+        some = places[first : first + _PAIRS_AT_ONCE]
+        one, other = (fft.rfft2(details[some[:, side]].astype(np.float32)) for side in (0, 1))
         products = fft.irfft2(one.conj() * other, s=(SIDE, SIDE))
         near = np.roll(products, (SHIFT_PX, SHIFT_PX), axis=(1, 2))[:, : 2 * SHIFT_PX + 1, : 2 * SHIFT_PX + 1]
         found[first : first + len(some)] = near.max(axis=(1, 2))
@@ -190,6 +193,14 @@ def _keep(
     order = np.argsort(-candidates, axis=1, kind="stable")[:, : correlations.shape[1]]
     correlations[places] = np.take_along_axis(candidates, order, axis=1)
     partners[places] = np.take_along_axis(names, order, axis=1)
+
+
+def _details(thumbnails: np.ndarray, named: np.ndarray) -> np.ndarray:
+    """The detail (M, 64, 64) float16 of some thumbnails, each once however many pairs it is in."""
+    details = np.empty((len(named), SIDE, SIDE), dtype=np.float16)
+    for first in range(0, len(named), _PAIRS_AT_ONCE):
+        details[first : first + _PAIRS_AT_ONCE] = _detail(thumbnails[named[first : first + _PAIRS_AT_ONCE]])
+    return details
 
 
 def _detail(thumbnails: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from monai_gi.leaking import LeakPair, report_leaks
 from monai_gi.leaking.images import read_image, shown
 from monai_gi.leaking.items import ListedImage
 from monai_gi.leaking.report import spread
+from monai_gi.near_duplicates import thumbnail, unit_vectors
 
 
 def scene(seed, size=(90, 120)):
@@ -107,6 +108,30 @@ def test_what_is_alike_at_a_glance_only_is_counted_but_is_no_near_duplicate(tmp_
     assert f"alike at a glance: {report.alike} of 12 pairs across folds (thumbnails from 0.5 on)" in report.text
     assert len(report_leaks(datalist, threshold=0.5, detail=0).pairs) > 3
     assert report_leaks(datalist, threshold=0.5, detail=1).pairs == ()
+
+
+def test_a_moved_copy_is_found_among_many_that_are_more_alike_at_a_glance(tmp_path):
+    first, moved = scene(1), np.roll(scene(1), (7, -5), axis=(0, 1))
+    crowd = [
+        (f"{name}{seed}.png", (0.4 * one + 0.6 * scene(seed)).astype(np.uint8), f"{name}{seed}", fold)
+        for name, one, fold, seeds in (("b", first, 1, range(20, 26)), ("d", moved, 0, range(30, 36)))
+        for seed in seeds
+    ]
+    datalist = write_list(tmp_path, [("a.png", first, "a", 0), ("c.png", moved, "c", 1), *crowd])
+    (pair,) = report_leaks(datalist, threshold=0.45).pairs
+    assert (pair.a.name, pair.b.name) == ("a", "c")
+    vectors = unit_vectors(np.stack([thumbnail(one) for one in (first, moved, *(row[1] for row in crowd))]))
+    assert (vectors[2:8] @ vectors[0] > pair.correlation).all()
+    assert (vectors[8:] @ vectors[1] > pair.correlation).all()
+
+
+def test_an_image_with_many_copies_keeps_the_four_that_are_most_alike(tmp_path):
+    noise = np.random.default_rng(0).normal(size=(90, 120, 1))
+    copies = [np.clip(scene(1) + 4 * number * noise, 0, 255).astype(np.uint8) for number in range(1, 7)]
+    entries = [(f"b{number}.png", picture, f"b{number}", 1) for number, picture in enumerate(copies)]
+    report = report_leaks(write_list(tmp_path, [("a.png", scene(1), "a", 0), *entries]), detail=0.0)
+    assert [pair.b.name for pair in report.pairs[:4]] == ["b0", "b1", "b2", "b3"]
+    assert len(report.pairs) == report.alike == 6  # each of the last two has no other partner
 
 
 def test_another_folder_of_images_and_the_exit_code_of_the_command(tmp_path, capsys):

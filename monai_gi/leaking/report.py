@@ -23,6 +23,11 @@ THRESHOLD = 0.9
 DETAIL = 0.7
 """In CVC-ClinicDB no frame has a partner in another sequence that reaches this, and half have one in their own."""
 
+KEPT = 4
+"""Pairs of an image, those with the most detail in common; where not every image has so many, one may have more."""
+MOST_LOOKED_AT, PAIRS_LOOKED_AT = 32, 500_000
+"""Partners of an image whose detail is looked at, those most alike at a glance, and of all images in a minute or so."""
+
 TABLE = "leaks.csv"
 PICTURE = "leaks.png"
 COLUMNS = ("id_a", "group_a", "part_a", "image_a", "id_b", "group_b", "part_b", "image_b", "correlation", "detail")
@@ -51,7 +56,7 @@ class LeakReport:
     """What was found.
 
     Attributes:
-        pairs: near-duplicates across folds, worst first; of an image with many, the four that are most alike.
+        pairs: near-duplicates across folds, worst first; of an image with many, the four whose detail is most alike.
         alike: pairs across folds whose thumbnails reach the threshold, their detail not looked at.
         images: that were compared.
         leaking: images with a near-duplicate in another fold.
@@ -121,7 +126,13 @@ def _compare(listed: Listed, threshold: float) -> tuple[list[LeakPair], int, int
     with tqdm(desc="reading images", unit="image", **pace()) as bar:
         thumbnails = read_thumbnails([image.path for image in images], is_slide=listed.are_slides, progress=_moves(bar))
     with tqdm(desc="comparing all pairs", unit="block", delay=1.0, **pace()) as bar:
-        nearest = nearest_across(unit_vectors(thumbnails), listed.part_numbers(), threshold, progress=_moves(bar))
+        nearest = nearest_across(
+            unit_vectors(thumbnails),
+            listed.part_numbers(),
+            threshold,
+            most=min(MOST_LOOKED_AT, max(KEPT, PAIRS_LOOKED_AT // len(images))),
+            progress=_moves(bar),
+        )
     rows, ranks = np.nonzero(nearest.partners >= 0)
     ordered = np.sort(np.stack([rows, nearest.partners[rows, ranks]], axis=1), axis=1)
     positions, firsts = np.unique(ordered, axis=0, return_index=True)
@@ -133,7 +144,18 @@ def _compare(listed: Listed, threshold: float) -> tuple[list[LeakPair], int, int
         for (a, b), correlation, detail in zip(positions.tolist(), correlations, details, strict=True)
     ]
     found.sort(key=lambda pair: (-round(pair.detail, 3), -pair.correlation, pair.a.name, pair.b.name))
-    return found, nearest.alike, nearest.pairs
+    return _nearest_each(found), nearest.alike, nearest.pairs
+
+
+def _nearest_each(pairs: Sequence[LeakPair]) -> list[LeakPair]:
+    """Those that are among the first of one of their images."""
+    before: Counter[ListedImage] = Counter()
+    kept = []
+    for pair in pairs:
+        if min(before[pair.a], before[pair.b]) < KEPT:
+            kept.append(pair)
+        before.update((pair.a, pair.b))
+    return kept
 
 
 def spread(pairs: Sequence[LeakPair], most: int) -> list[LeakPair]:
