@@ -17,6 +17,7 @@ SMALL = {
     },
     "swin_unetr": {"feature_size": 12},
     "unetpp": {"features": [8, 8, 8, 8, 8, 8]},
+    "polyp_unetpp": {"features": [8, 8, 8, 8, 8, 8]},
     "upernet": {
         "config": {"hidden_size": 8, "backbone_config": {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 16, 16]}}
     },

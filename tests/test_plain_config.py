@@ -1,5 +1,6 @@
 """Each expression of a packed config computes what this package computes."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 
 from monai_gi.errors import DataError
-from monai_gi.labels import to_label_map
+from monai_gi.labels import ORGAN_NAMES, to_label_map
 from monai_gi.neighbours import neighbour_positions
 from monai_gi.sharing import plain_monai
 from monai_gi.transforms.rules import ApplyOrganRulesd, apply_organ_rules
@@ -93,9 +94,20 @@ def test_a_plain_network_answers_as_ours_with_the_same_keys(name):
 
 
 def test_one_number_a_list_and_a_dict_become_one_number_an_organ():
-    assert plain_monai.per_organ(0.4) == [0.4, 0.4, 0.4]
-    assert plain_monai.per_organ([1, 2, 3]) == [1, 2, 3]
-    assert plain_monai.per_organ({"stomach": 3, "large_bowel": 1, "small_bowel": 2}) == [1, 2, 3]
+    assert plain_monai.per_class(0.4, ORGAN_NAMES) == [0.4, 0.4, 0.4]
+    assert plain_monai.per_class([1, 2, 3], ORGAN_NAMES) == [1, 2, 3]
+    assert plain_monai.per_class({"stomach": 3, "large_bowel": 1, "small_bowel": 2}, ORGAN_NAMES) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("priority", list(itertools.permutations(ORGAN_NAMES)))
+def test_label_map_and_file_names_follow_the_table_of_labels(monkeypatch, priority):
+    monkeypatch.setattr(plain_monai, "LABEL_MAP_PRIORITY", priority)
+    packed = parser()
+    masks = torch.rand(3, 4, 5, 6, generator=torch.Generator().manual_seed(0)) > 0.4
+    wanted = to_label_map(masks.numpy(), priority)
+    np.testing.assert_array_equal(packed.get_parsed_content("label_map")(masks).numpy(), wanted)
+    saved = [item.get("output_postfix") for item in packed["postprocessing"]["transforms"]]
+    assert [name for name in saved if name] == [*ORGAN_NAMES, "labels"]
 
 
 def test_references_and_expressions_are_resolved_but_not_classes():

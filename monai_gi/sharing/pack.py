@@ -7,7 +7,8 @@ manifest.json`. Times inside are fixed; the zip is whole or absent.
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +18,7 @@ from monai.bundle import ConfigParser
 
 from monai_gi.atomic_file import write_atomically
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.inferers import FrameInferer
 from monai_gi.network_digest import weights_digest
 from monai_gi.sharing import torchscript
 from monai_gi.sharing.findings import printable
@@ -24,7 +26,7 @@ from monai_gi.sharing.flat_bundle import CONFIGS, FlatBundle, Problems, read_bun
 from monai_gi.sharing.inspection import inspect_folder
 from monai_gi.sharing.manifest import sign_manifest, write_manifest
 from monai_gi.sharing.packed_metadata import packed_metadata, packed_readme, score_facts, training_facts
-from monai_gi.sharing.plain_monai import packed_training, plain_inference
+from monai_gi.sharing.plain_monai import KINDS, input_of, packed_training, plain_inference
 from monai_gi.sharing.plain_weights import Weights, plain_weights_file, read_plain_weights
 from monai_gi.sharing.privacy import MAX_FILE_BYTES, folder_findings, text_findings
 
@@ -73,8 +75,8 @@ def pack(
     if output.exists() and not overwrite:
         raise DataError(output, "is there already. Give the bundle another version and name, or --overwrite")
     bundle = read_bundle(bundle_dir, weights.parent / "settings.json")
-    if (kind := bundle.configs["inference.json"].get("input", "slices")) != "slices":
-        problem = f"takes {kind}; only bundles of slices can be packed so that plain MONAI gives the same masks"
+    if (kind := input_of(bundle.configs["inference.json"])) not in KINDS:
+        problem = f"takes {kind}; only bundles of {' and '.join(KINDS)} can be packed so that plain MONAI runs them"
         raise DataError(bundle_dir, f"{problem}. Pass on the folder and {weights.name}, for predict --weights")
     with TemporaryDirectory(prefix="monai-gi-pack-") as place:
         folder = Path(place) / bundle.name
@@ -118,7 +120,9 @@ def _fill(
         **{f"configs/{name}": _to_json(packed_training(bundle.configs[name])) for name in CONFIGS},
         "configs/metadata.json": _to_json(metadata),
         "configs/logging.conf": bundle.texts["logging.conf"],
-        "docs/README.md": packed_readme(bundle.texts["docs/README.md"], bundle.name, metadata),
+        "docs/README.md": packed_readme(
+            bundle.texts["docs/README.md"], bundle.name, metadata, input_of(bundle.configs["inference.json"])
+        ),
         "LICENSE": bundle.texts["LICENSE"],
     }
     if config is not None:
@@ -153,10 +157,16 @@ def _proved_script(bundle: FlatBundle, config: Mapping[str, Any], metadata: Mapp
     """TorchScript of the packed, package-free network, compared with the bundle's own."""
     eager = _network(bundle.configs["inference.json"], state, bundle.folder / "inference.json")
     plain = _network(config, state, "configs/inference.json")
-    channels, roi_size = len(config["slice_offsets"]), config["roi_size"]
-    script = torchscript.trace(plain, (1, channels, *roi_size))
+    channels, roi_size = metadata["network_data_format"]["inputs"]["image"]["num_channels"], config["roi_size"]
     sizes = [*torchscript.claimed_sizes(metadata), *((batch, channels, *roi_size) for batch in torchscript.BATCHES)]
-    found = torchscript.largest_differences(torchscript.load(script), eager, list(dict.fromkeys(sizes)))
+    example = (1, channels, *roi_size)
+    wanted: Callable[[torch.Tensor], torch.Tensor] = eager
+    if input_of(config) == "frames":  # of any size, as nothing around the network resizes them in plain MONAI
+        plain, wanted = torchscript.resize_to(plain, roi_size), partial(FrameInferer(roi_size), network=eager)
+        example = (1, channels, roi_size[0] + 7, roi_size[1] - 5)
+        sizes += [example, (1, channels, 2 * roi_size[0] - 3, roi_size[1] // 2)]
+    script = torchscript.trace(plain, example)
+    found = torchscript.largest_differences(torchscript.load(script), wanted, list(dict.fromkeys(sizes)))
     problems = [
         DataError(
             "models/model.ts",

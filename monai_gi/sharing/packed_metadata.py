@@ -38,7 +38,10 @@ TRAINING_SETTINGS = (
     "early_stop_patience",
 )
 DATA_FACTS = ("items", "slices", "cases", "sha256")
-SCORE_FACTS = ("cases", "scans", "slices", "annotated_slices", "tolerance_mm", "interval", "mean_of_organs")
+SCORE_FACTS = (
+    *("cases", "scans", "slices", "annotated_slices", "tolerance_mm", "mean_of_organs", "interval"),
+    *("sequences", "frames", "annotated_frames", "tolerance_px", "mean_of_classes"),
+)
 HUB_NAME = re.compile(r"(nvidia|microsoft|google|facebook)/[\w.-]+")
 OWN_WEIGHTS = "other weights of the packer"
 CLAIMLESS = "No trained weights come with this bundle yet, so it makes no claim of accuracy."
@@ -126,32 +129,46 @@ def score_facts(summary_file: Path | None, digest: str) -> tuple[dict[str, Any],
     return numbers, {key: summary[key] for key in SCORE_FACTS if key in summary}
 
 
-def packed_readme(text: str, name: str, metadata: Mapping[str, Any]) -> str:
+def packed_readme(text: str, name: str, metadata: Mapping[str, Any], kind: str = "slices") -> str:
     """The bundle's docs/README.md with what is true of the packed one.
 
     Args:
         text: of the bundle in its repository.
         name: of the bundle.
         metadata: packed.
+        kind: of input, "slices" or "frames".
 
     Returns:
         Markdown that begins with how to run it.
     """
     text = text.replace(f"bundles/{name}/", "configs/").replace(CLAIMLESS, _score_sentence(metadata))
     title, _, rest = text.partition("\n")
-    return f"{title}\n{_RUN.format(version=metadata['version'], map=_label_map_words())}{rest}"
+    written = _WORDS[kind]["written"].format(map=_label_map_words())
+    return f"{title}\n{_RUN.format(**_WORDS[kind] | {'version': metadata['version'], 'written': written})}{rest}"
 
 
 _RUN = """
-Packed, version {version}. In this folder, with MONAI and PyTorch alone, `data/*.nii.gz` becomes `predictions/`:
+Packed, version {version}. In this folder, with MONAI and PyTorch alone, `data/{files}` becomes `predictions/`:
 
     python -m monai.bundle run --config_file configs/inference.json --bundle_root . --dataset_dir data
 
-It writes one mask an organ, and a label map: {map}.
-With the package monai_gi: `monai-gi inspect BUNDLE.zip`, `monai-gi predict BUNDLE.zip SCAN --output DIR` (DICOM too),
-which writes the same masks.
+{written}
+With the package monai_gi: `monai-gi inspect BUNDLE.zip`, `monai-gi predict BUNDLE.zip {input} --output DIR`, which
+writes the same masks.
 Training (`configs/train.json`) and evaluation need monai_gi; training writes `models/model.pt` over the packed one.
 """
+_WORDS = {
+    "slices": {
+        "files": "*.nii.gz",
+        "written": "It writes one mask an organ, and a label map: {map}.",
+        "input": "SCAN",
+    },
+    "frames": {
+        "files": "*.png",
+        "written": "It takes RGB pictures of 8 bits and any size, and writes a mask a class, 255 inside.",
+        "input": "FRAME",
+    },
+}
 
 
 def _set_formats(formats: dict[str, Any], config: Mapping[str, Any]) -> None:
@@ -159,6 +176,8 @@ def _set_formats(formats: dict[str, Any], config: Mapping[str, Any]) -> None:
     for tensor in (image, pred):
         if all(isinstance(length, int) for length in tensor.get("spatial_shape", [])):
             tensor["spatial_shape"] = list(config["roi_size"])
+    if "slice_offsets" not in config:  # frames: masks are the network's channels, no label map is made of them
+        return
     image["num_channels"] = len(config["slice_offsets"])
     pred["channel_def"] = {"0": "background", **{str(organ.index): organ.name for organ in ORGANS}}
     formats["post_processed_outputs"] = {
@@ -181,8 +200,10 @@ def _label_map_words() -> str:
 def _score_sentence(metadata: Mapping[str, Any]) -> str:
     if "evaluation" not in metadata:
         return "These weights come without scores, so no claim of accuracy is made."
-    cases, scans = (metadata["evaluation"].get(key) for key in ("cases", "scans"))
-    return f"Scores on {scans} scans of {cases} cases stand in `configs/metadata.json` under `evaluation`."
+    facts = metadata["evaluation"]
+    whole, group = ("frames", "sequences") if "frames" in facts else ("scans", "cases")
+    judged = f"{facts.get(whole)} {whole} of {facts.get(group)} {group}"
+    return f"Scores on {judged} stand in `configs/metadata.json` under `evaluation`."
 
 
 def _shareable(init_weights: str) -> str:

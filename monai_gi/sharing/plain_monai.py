@@ -1,38 +1,60 @@
 """Packed configs: an inference.json that MONAI runs without this package, and training configs beside it.
 
-Convention: what a packed inference config executes stands in `packed_inference.json` and in the constants here, the
-same for every bundle; what differs between bundles stands in plain values under the ids of `SETTINGS`. It reads NIfTI
-and writes what `monai-gi predict` writes for it.
+Convention: what a packed inference config executes stands in `packed_inference.json` (slices; `packed_frames.json` for
+frames) and in the constants here, the same for every bundle; what differs between bundles stands in plain values under
+the ids of `KINDS`. It reads NIfTI, or PNG, and writes the masks that `monai-gi predict` writes for it.
 """
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from monai.bundle import ConfigParser
 
 from monai_gi.errors import DataError
-from monai_gi.labels import ORGAN_NAMES
+from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS
 from monai_gi.networks.architectures import ARCHITECTURES, design
 
-TEMPLATE = Path(__file__).with_name("packed_inference.json")
 
-# Ids whose plain values a packed config takes over from the bundle's inference.json.
-SETTINGS = (
-    "roi_size",
-    "slice_offsets",
-    "spacing_mm",
-    "slice_spacing_mm",
-    "percentiles",
-    "flips",
-    "thresholds",
-    "presence",
-    "min_region_px",
-    "amp",
-)
-PER_ORGAN = ("thresholds", "presence", "min_region_px")
+class Kind(NamedTuple):
+    """What a bundle of one kind of input is packed from.
+
+    Attributes:
+        template: the config, with null where a bundle's values go.
+        settings: ids whose plain values are taken over from the bundle's inference.json.
+        per_class: those of them that become one number a class.
+        large_regions: expression that drops small regions of masks (C, ...).
+    """
+
+    template: Path
+    settings: tuple[str, ...]
+    per_class: tuple[str, ...]
+    large_regions: str
+
+
+# Half a pixel less: some versions of scikit-image drop regions of the size itself, others keep them.
+_DROP = "monai.transforms.RemoveSmallObjects(math.ceil(size) - 0.5, connectivity=2)"
+_EACH = "for organ, size in zip(masks.split(1), @min_region_px)"
+KINDS = {
+    "slices": Kind(
+        Path(__file__).with_name("packed_inference.json"),
+        (
+            *("roi_size", "slice_offsets", "spacing_mm", "slice_spacing_mm", "percentiles"),
+            *("flips", "thresholds", "presence", "min_region_px", "amp"),
+        ),
+        ("thresholds", "presence", "min_region_px"),
+        f"$lambda masks: torch.cat([torch.stack([{_DROP}(organ[..., number]) for number in range(organ.shape[-1])], "
+        f"dim=-1) {_EACH}])",
+    ),
+    "frames": Kind(
+        Path(__file__).with_name("packed_frames.json"),
+        ("classes", "roi_size", "flips", "thresholds", "min_region_px", "amp"),
+        ("thresholds", "min_region_px"),
+        f"$lambda masks: torch.cat([{_DROP}(organ) {_EACH}])",
+    ),
+}
 
 # A forward hook turns the answer of a class of another package into one tensor and leaves its state-dict keys alone.
 HOOKED_NETWORK = "$(@bare_network.register_forward_hook(@output_hook), @bare_network)[1]"
@@ -48,12 +70,6 @@ LOGITS_AT_INPUT_SIZE = (
     "output.logits.float(), size=inputs[0].shape[-2:], mode='bilinear', align_corners=False)"
 )
 DEEPEST_HEAD = "$lambda module, inputs, output: output[-1]"
-# Half a pixel less: some versions of scikit-image drop regions of the size itself, others keep them.
-LARGE_REGIONS = (
-    "$lambda masks: torch.cat([torch.stack([monai.transforms.RemoveSmallObjects(math.ceil(size) - 0.5, connectivity=2)"
-    "(organ[..., number]) for number in range(organ.shape[-1])], dim=-1) "
-    "for organ, size in zip(masks.split(1), @min_region_px)])"
-)
 NETWORK_TARGETS = (
     "BasicUNet",
     "BasicUNetPlusPlus",
@@ -77,21 +93,54 @@ def plain_inference(config: Mapping[str, Any], where: str | Path) -> dict[str, A
         DataError: an id is missing, or the bundle asks for what plain MONAI can not do (flips, an unknown network).
     """
     parser = ConfigParser(copy.deepcopy(dict(config)))
-    settings = {key: _value(parser, key, where) for key in SETTINGS}
-    for key in PER_ORGAN:
-        settings[key] = per_organ(settings[key])
+    kind = KINDS[input_of(config)]
+    settings = {key: _value(parser, key, where) for key in kind.settings}
+    names = settings.get("classes", ORGAN_NAMES)
+    for key in kind.per_class:
+        settings[key] = per_class(settings[key], names)
     if settings["flips"]:
         problem = f"flips are {settings['flips']}, which plain MONAI has no transform for. Set them to [] and predict "
         raise DataError(where, problem + "with --tta where they are wanted")
-    packed = _template() | settings
+    packed = json.loads(kind.template.read_text(encoding="utf-8")) | settings
+    packed["postprocessing"]["transforms"] = list(_for_classes(packed["postprocessing"]["transforms"], names))
+    if "label_map" in packed:
+        packed["label_map"] = label_map_expression()
     network = plain_network(resolved(parser, "network_def"), where, settings["roi_size"])
     packed = _with(packed, "network_def", network)
     if max(settings["min_region_px"]) > 1:
         transforms = packed["postprocessing"]["transforms"]
         masks = next(i for i, item in enumerate(transforms) if item.get("func") == "@masks")
         transforms.insert(masks + 1, {"_target_": "Lambdad", "keys": "pred", "func": "@large_regions"})
-        packed = _with(packed, "label_map", {"large_regions": LARGE_REGIONS, "label_map": packed["label_map"]})
+        packed = _with(packed, "masks", {"masks": packed["masks"], "large_regions": kind.large_regions})
     return packed
+
+
+def input_of(config: Mapping[str, Any]) -> str:
+    """What a bundle takes.
+
+    Args:
+        config: its inference.json.
+
+    Returns:
+        "slices", "frames", or what else it says.
+    """
+    return str(config.get("input", "slices"))
+
+
+def label_map_expression() -> str:
+    """Join the masks of organs into a label map.
+
+    Returns:
+        An expression that gives what `monai_gi.labels.to_label_map` gives.
+
+    >>> label_map_expression()[:52]
+    '$lambda masks: torch.where(masks[1:2], 2, torch.wher'
+    """
+    text = "0"
+    for name in LABEL_MAP_PRIORITY:
+        channel = ORGAN_NAMES.index(name)
+        text = f"torch.where(masks[{channel}:{channel + 1}], {ORGANS[channel].index}, {text})"
+    return f"$lambda masks: {text}"
 
 
 def plain_network(network_def: Mapping[str, Any], where: str | Path, roi_size: Sequence[int]) -> dict[str, Any]:
@@ -146,18 +195,19 @@ def packed_training(config: Mapping[str, Any]) -> dict[str, Any]:
     return packed
 
 
-def per_organ(value: float | Sequence[float] | Mapping[str, float]) -> list[float]:
-    """One number an organ in channel order.
+def per_class(value: float | Sequence[float] | Mapping[str, float], names: Sequence[str]) -> list[float]:
+    """One number a class in channel order.
 
     Args:
-        value: one number for all, one an organ, or a dict by organ name.
+        value: one number for all, one a class, or a dict by name.
+        names: of the classes.
 
     Returns:
-        As many numbers as there are organs.
+        As many numbers as there are classes.
     """
     if isinstance(value, Mapping):
-        return [value[name] for name in ORGAN_NAMES]
-    return list(value) if isinstance(value, Sequence) else [value] * len(ORGAN_NAMES)
+        return [value[name] for name in names]
+    return list(value) if isinstance(value, Sequence) else [value] * len(names)
 
 
 def resolved(parser: ConfigParser, key: str) -> Any:
@@ -178,8 +228,15 @@ def resolved(parser: ConfigParser, key: str) -> Any:
     return parser.get_parsed_content(key) if isinstance(node, str) and node[:1] in "$@" else node
 
 
-def _template() -> dict[str, Any]:
-    return json.loads(TEMPLATE.read_text(encoding="utf-8"))
+def _for_classes(transforms: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The template's transforms; what names `<class>` comes once a class."""
+    for transform in transforms:
+        if transform["_target_"] == "SplitDimd":
+            yield {**transform, "output_postfixes": list(names)}
+        elif transform.get("output_postfix") == "<class>":
+            yield from ({**transform, "keys": f"pred_{name}", "output_postfix": name} for name in names)
+        else:
+            yield dict(transform)
 
 
 def _with(config: dict[str, Any], place: str, items: Mapping[str, Any]) -> dict[str, Any]:

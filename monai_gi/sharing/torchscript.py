@@ -44,6 +44,31 @@ def trace(network: torch.nn.Module, size: Sequence[int]) -> bytes:
     return _rewritten(buffer.getvalue(), {})
 
 
+def resize_to(network: torch.nn.Module, size: Sequence[int]) -> torch.nn.Module:
+    """Let a network take images of any size: resized on the way in and its answer back, as `FrameInferer` does.
+
+    Args:
+        network: gets hooks, for `trace`; its keys stay.
+        size: (h, w) that it sees.
+
+    Returns:
+        The same network.
+    """
+    given: list[Any] = []
+
+    def shrink(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        given.append(inputs[0].shape[-2:])
+        return _interpolated(inputs[0], tuple(size))
+
+    network.register_forward_pre_hook(shrink)
+    network.register_forward_hook(lambda _module, _inputs, answer: _interpolated(answer, given.pop()))
+    return network
+
+
+def _interpolated(images: torch.Tensor, size: Any) -> torch.Tensor:
+    return torch.nn.functional.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+
+
 def names_a_device(script: bytes) -> bool:
     """Whether the network would run on the device of its recording only.
 
