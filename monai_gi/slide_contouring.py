@@ -19,7 +19,7 @@ from monai_gi.provenance import Provenance
 from monai_gi.readers.sources import plain_name
 from monai_gi.sharing.manifest import sha256_of
 from monai_gi.sharing.opening import Bundle
-from monai_gi.slides import SUFFIXES
+from monai_gi.slides import SUFFIXES, slide_files
 from monai_gi.streaming import SlideSettings
 from monai_gi.streaming.label_files import blocks_in
 from monai_gi.streaming.slide_results import SlideJob, SlideResults
@@ -106,10 +106,10 @@ def predict_slides(
 
 
 def find_slides(path: str | Path) -> dict[str, Path]:
-    """List slides by their suffixes.
+    """List slides by their suffixes, one file each.
 
     Args:
-        path: a slide, or a folder with slides directly in it; names that begin with a dot are passed over.
+        path: a slide, or a folder with slides directly in it; hidden files and parts of slides are passed over.
 
     Returns:
         Paths by names that are plain and unique, sorted.
@@ -122,7 +122,7 @@ def find_slides(path: str | Path) -> dict[str, Path]:
         return {plain_name(path.stem): path}
     if not path.is_dir():
         raise DataError(path, "no such file or folder. Name a slide, or a folder of slides")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    files = slide_files(path.iterdir())
     if not files:
         raise DataError(path, f"no slide lies directly in this folder; wanted {', '.join(SUFFIXES)}")
     counts = Counter(plain_name(file.stem).casefold() for file in files)

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from monai_gi.errors import DataError, DataErrors
+from monai_gi.folders import files_below
 from monai_gi.pictures import DEFAULT_MAX_PIXELS
-from monai_gi.slides import SUFFIXES, Slide, open_slide
+from monai_gi.slides import SUFFIXES, Slide, open_slide, slide_files
 from monai_gi.slides.labels import open_label_store
 from monai_gi.slides.opening import Handle
 
@@ -95,23 +96,12 @@ def _by_name(root: Path, name: str, faults: list[DataError]) -> dict[Path, Path]
     if folder is None:
         raise DataError(root, f"no folder `{name}` there. {_HOW_TO_GET_IT}")
     found: dict[Path, Path] = {}
-    for path in _files(folder):
+    for path in slide_files(files_below(folder)):
         key = path.relative_to(folder).with_suffix("")
         if key in found:
             faults.append(DataError(path, f"has the name of {found[key].name}; wanted one file a name. Move one away"))
         found[key] = path
     return found
-
-
-def _files(folder: Path) -> list[Path]:
-    """Image files below a folder, sorted; not those in the folder of an MRXS, which has the file's name."""
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
-    own = {path.with_suffix("") for path in files}
-    return [path for path in files if path.parent not in own and not _is_hidden(path, folder)]
-
-
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _listed(root: Path) -> Sequence[Path]:
