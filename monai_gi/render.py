@@ -3,7 +3,8 @@
 Each bundle stays complete and readable on its own; what several share is written once. A bundle's part names its
 family, the folder of shared files for one kind of image: `slices`, `frames` or `slides`. In a shared file a value
 `"<key>"` takes the bundle part's `values[key]`, or the content of `fragments/<key>.json`, and `<key>` inside a longer
-string takes the text. Then the part's own sections are merged on top by file name.
+string takes the text; what is a list itself gives all of its items to the list in which it is named. Then the part's
+own sections are merged on top by file name.
 """
 
 import json
@@ -85,7 +86,7 @@ def _fill(node: Any, values: dict[str, Any], source: Path) -> Any:
     if isinstance(node, dict):
         return {key: _fill(value, values, source) for key, value in node.items()}
     if isinstance(node, list):
-        return [_fill(value, values, source) for value in node]
+        return [one for value in node for one in _filled_items(value, values, source)]
     if not isinstance(node, str):
         return node
     whole = PLACEHOLDER.fullmatch(node)
@@ -95,6 +96,12 @@ def _fill(node: Any, values: dict[str, Any], source: Path) -> Any:
     if key in values:
         return values[key]
     return _fill(_read(source / "fragments" / f"{key}.json"), values, source)
+
+
+def _filled_items(item: Any, values: dict[str, Any], source: Path) -> list[Any]:
+    """What an item of a list becomes: one or, where it names a list, several."""
+    filled = _fill(item, values, source)
+    return filled if isinstance(item, str) and isinstance(filled, list) else [filled]
 
 
 def _fill_text(text: str, values: dict[str, Any], where: Path) -> str:

@@ -64,6 +64,15 @@ def test_a_placeholder_without_a_value_is_refused(tmp_path):
         render("segformer", tmp_path / "source")
 
 
+def test_a_list_that_is_named_in_a_list_gives_its_items(tmp_path):
+    shutil.copytree(SOURCE, tmp_path / "source")
+    (tmp_path / "source" / "fragments" / "several.json").write_text('[{"a": 1}, [2, 3]]')
+    (tmp_path / "source" / "slices" / "train.json").write_text('{"inside": [0, "<several>", 4], "alone": "<several>"}')
+    config = json.loads(render("segformer", tmp_path / "source")["train.json"])
+    assert config["inside"] == [0, {"a": 1}, [2, 3], 4]
+    assert config["alone"] == [{"a": 1}, [2, 3]]
+
+
 def test_a_broken_part_is_named_with_its_line(tmp_path):
     shutil.copytree(SOURCE, tmp_path / "source")
     (tmp_path / "source" / "bundles" / "segformer.json").write_text('{"values": {\n]')
