@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
+from monai_gi.cli import main
 from monai_gi.labels import ORGAN_NAMES, to_label_map
 from monai_gi.prediction_settings import PredictionSettings
 from monai_gi.predictor import Predictor
@@ -105,6 +106,26 @@ def test_plain_monai_writes_the_masks_of_predict(name, plain, tmp_path):
         np.testing.assert_array_equal(np.asarray(labels.dataobj), to_label_map(written)[0])
         inside.append(wanted.masks.mean())
     assert 0.1 < np.mean(inside) < 0.9, "masks that are all or nothing compare nothing"
+
+
+@pytest.mark.slow
+def test_the_command_predict_writes_the_files_of_plain_monai_from_the_same_zip(plain, tmp_path):
+    bundle, weights, root = packed(tmp_path, "basic_unet")
+    volumes = write_volumes(tmp_path / "volumes", ("axial", "oblique"))
+    plain.run(*INFERENCE, "--dataset_dir", volumes, "--output_dir", tmp_path / "plain", cwd=root)
+    words = ["predict", tmp_path / "basic_unet.zip", volumes, "--output", tmp_path / "own", "--format", "nifti"]
+    assert main([*map(str, words), "--device", "cpu"]) == 0
+    thresholds = json.loads((bundle / "inference.json").read_text())["thresholds"]
+    for path in volumes.iterdir():
+        scan = path.name.removesuffix(".nii.gz")
+        allowed = list(map(may_differ, own_prediction(bundle, weights, path).probabilities, thresholds))
+        for name, most in zip((*ORGAN_NAMES, "labels"), (*allowed, sum(allowed)), strict=True):
+            own, theirs = (nib.load(tmp_path / who / scan / f"{scan}_{name}.nii.gz") for who in ("own", "plain"))
+            np.testing.assert_allclose(own.affine, theirs.affine, atol=1e-4)
+            different = np.asarray(own.dataobj) != np.asarray(theirs.dataobj)
+            assert different.sum() <= most, f"{scan} {name}"
+    inside = nib.load(tmp_path / "own" / "axial" / "axial_labels.nii.gz").dataobj
+    assert 0.1 < np.count_nonzero(inside) / np.size(inside) < 0.9, "masks that are all or nothing compare nothing"
 
 
 @pytest.mark.slow
