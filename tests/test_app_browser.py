@@ -18,8 +18,10 @@ from monai_gi.dicom.geometry import arrange
 from monai_gi.dicom.structures import read_structures
 from monai_gi.labels import ORGAN_NAMES, ORGANS
 from monai_gi.provenance import INTENDED_USE
+from monai_gi.readers.label_volumes import read_label_volume
 from tests.app_visitor import PATIENT, SIZE, SPACING_MM, Visitor, draw_upload
 from tests.headless_chromium import Browser, Keys, needs_chromium
+from tests.outgoing_calls import calls, outgoing, telling
 from tests.page_checks import outside, pale_texts, reached_by_tab
 from tests.served_programs import free_port, served
 from tests.slow_brightness_bundle import write_slow_brightness_bundle
@@ -51,7 +53,7 @@ def app(tmp_path_factory):
     bundle, weights = write_slow_brightness_bundle(folder, SPACING_MM, roi_size=list(SIZE))
     port = free_port()
     words = [sys.executable, "-m", "monai_gi", "app", "--bundle", str(bundle), "--weights", str(weights)]
-    environment = os.environ | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
+    environment = telling(folder / "calls", os.environ | {"TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"})
     with served([*words, "--port", str(port), "--device", "cpu"], port, folder / "log.txt", environment) as program:
         yield program
         assert program.stop() == STOPPED_BY_CTRL_C
@@ -59,6 +61,8 @@ def app(tmp_path_factory):
     assert INTENDED_USE in log
     assert not any(word in log for word in ("Traceback", "Warning", *PATIENT.split("^")))
     assert not list(temporary.glob("monai-gi-*"))
+    assert calls(folder / "calls")  # its own port
+    assert outgoing(folder / "calls") == []
 
 
 def own_folders(program) -> list[Path]:
@@ -118,9 +122,19 @@ def test_a_zip_of_dicom_becomes_contours_that_an_rtstruct_holds(visitor, axial, 
     assert files <= set(visitor.offered())
     rtstruct = visitor.download("rtstruct.dcm")
     assert dcmread(rtstruct).Modality == "RTSTRUCT"
-    structures = {one.name: one.mask for one in read_structures(rtstruct, arrange(axial.series))}
+    labels = read_label_volume(visitor.download("scan_labels.nii.gz"))
+    assert np.allclose(labels.grid.affine, LPS_TO_RAS @ axial.affine_lps)
+    alone = axial.found.sum(axis=0) == 1  # a label map holds one organ a voxel
+    wanted = np.tensordot([organ.index for organ in ORGANS], axial.found, axes=1)
+    assert np.array_equal(labels.labels[alone], wanted[alone])
+    assert alone.sum() > 1000
+    for file in (rtstruct, visitor.download("seg.dcm")):
+        structures = {one.name: one.mask for one in read_structures(file, arrange(axial.series))}
+        for name, mask in zip(ORGAN_NAMES, axial.found, strict=True):
+            assert np.array_equal(structures[name], mask), (file.name, name)
     for name, mask in zip(ORGAN_NAMES, axial.found, strict=True):
-        assert np.array_equal(structures[name], mask), name
+        one_organ = read_label_volume(visitor.download(f"scan_{name}.nii.gz"))
+        assert np.array_equal(one_organ.labels != 0, mask), name
     result = json.loads(visitor.download("result.json").read_text())
     assert result["intended_use"] == INTENDED_USE
     assert visitor.download("overlay.png").read_bytes().startswith(b"\x89PNG")

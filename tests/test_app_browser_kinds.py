@@ -7,6 +7,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from monai_gi.labels import ORGAN_NAMES, POLYP_NAMES, TISSUE_NAMES
@@ -18,6 +19,7 @@ from tests.redness_bundle import redness_mask, write_redness_bundle
 from tests.served_programs import free_port, served
 from tests.test_app_browser import DESK, PHONE, STOPPED_BY_CTRL_C, pictures  # noqa: F401 - one folder of screenshots
 from tests.test_spaces import HEADER, filled_space
+from tests.tissue_bundle import write_tissue_bundle
 
 pytestmark = [pytest.mark.slow, needs_chromium()]
 pytest.importorskip("gradio", reason="gradio is not installed: pip install monai_gi[app]")
@@ -53,6 +55,50 @@ def test_a_frame_of_colonoscopy_gives_a_mask(browser, tmp_path, pictures):  # no
         assert browser.complaints() == []
         assert program.stop() == STOPPED_BY_CTRL_C
     assert "Doe" not in program.log.read_text()
+
+
+def test_a_biopsy_as_tiff_gives_a_label_image(browser, tmp_path, pictures):  # noqa: F811
+    bundle, port = write_tissue_bundle(tmp_path / "tissue"), free_port()
+    slide = np.full((320, 480, 3), 60, dtype=np.uint8)
+    slide[40:200, 80:280, 1] = 250
+    tifffile.imwrite(tmp_path / "Doe_Jane.tif", slide, tile=(64, 64), photometric="rgb")
+    words = [sys.executable, "-m", "monai_gi", "app", "--bundle", str(bundle), "--port", str(port), "--device", "cpu"]
+    with served(words, port, tmp_path / "log.txt", os.environ) as program:
+        visitor = Visitor(browser, program.url)
+        visitor.enter()
+        visitor.send(tmp_path / "Doe_Jane.tif")
+        assert "320 × 480" in visitor.message()
+        visitor.contour()
+        browser.becomes(["tubule", f"{160 * 200:,} pixels", "100.0 %"], lambda: visitor.table()[1])
+        assert not any("Doe" in name for name in visitor.offered())
+        labels = tifffile.imread(visitor.download("labels.tif"))
+        assert np.array_equal(labels == 2, slide[..., 1] == 250)
+        browser.screenshot(pictures / "slide_1280.png")
+        browser.resize(*PHONE)
+        assert outside(browser) == []
+        browser.screenshot(pictures / "slide_390.png")
+        assert browser.complaints() == []
+        assert program.stop() == STOPPED_BY_CTRL_C
+
+
+def test_an_upload_that_is_too_large_is_refused_in_a_sentence(browser, tmp_path, pictures):  # noqa: F811
+    port, file = free_port(), tmp_path / "noise.nii.gz"
+    file.write_bytes(np.random.default_rng(0).bytes(900_000))
+    small = tmp_path / "small.nii.gz"
+    small.write_bytes(np.random.default_rng(1).bytes(300_000))
+    words = [sys.executable, "-m", "monai_gi", "app", "--port", str(port), "--max-upload-megabytes", "1"]
+    with served(words, port, tmp_path / "log.txt", os.environ) as program:
+        visitor = Visitor(browser, program.url)
+        visitor.enter()
+        for css in ("#upload", "#truth"):
+            visitor.answered(lambda: browser.upload(f"{css} input[type=file]", small, file))  # noqa: B023 - at once
+            assert visitor.message() == "1.2 MB are too many, at most 1 MB are taken. Upload a part of it."
+            assert browser.shown("#message [role=alert]")
+        browser.screenshot(pictures / "too_large_1280.png")
+        visitor.send(small)
+        assert visitor.message().startswith("small.nii.gz: ")
+        assert browser.complaints() == []
+        assert program.stop() == STOPPED_BY_CTRL_C
 
 
 def test_a_space_asks_for_its_password_then_shows_the_truth_of_examples(browser, tmp_path, pictures):  # noqa: F811

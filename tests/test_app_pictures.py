@@ -1,19 +1,18 @@
 """Frames and slides at the desk of the app: contoured, scored, offered for download."""
 
-import json
 import zipfile
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 pytest.importorskip("gradio", reason="gradio is not installed: pip install monai_gi[app]")
 
 from monai_gi.app.session import ALL
-from monai_gi.labels import TISSUE_NAMES, TISSUES
+from monai_gi.labels import TISSUES
 from tests.drawn_cases import after, asker, open_desk, uploaded
 from tests.redness_bundle import redness_mask, write_redness_bundle
+from tests.tissue_bundle import write_tissue_bundle
 
 
 def test_frames_are_contoured_one_after_the_other(tmp_path):
@@ -36,25 +35,6 @@ def test_frames_are_contoured_one_after_the_other(tmp_path):
 def contoured_all(desk, folder, *paths):
     after(desk.receive(asker(), uploaded(folder, *paths)))
     return after(desk.contour(asker(), 1, "Outlines", 40, None, None, False, *(True for _ in desk.classes)))
-
-
-def write_tissue_bundle(folder):
-    """A bundle of slides whose network tells tubules, green, from anything else."""
-    write_redness_bundle(folder)
-    config = json.loads((folder / "inference.json").read_text())
-    config |= {
-        "input": "slides",
-        "classes": list(TISSUE_NAMES[:3]),
-        "roi_size": [32, 32],
-        "levels": [0],
-        "glass": False,
-    }
-    config["network_def"] |= {"out_channels": 3}
-    (folder / "inference.json").write_text(json.dumps(config))
-    weight = torch.zeros(3, 3, 1, 1)
-    weight[2, 1] = 50.0
-    torch.save({"weight": weight, "bias": torch.tensor([0.0, -100.0, -25.0])}, folder / "model.pt")
-    return folder
 
 
 @pytest.fixture

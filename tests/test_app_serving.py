@@ -11,6 +11,7 @@ from PIL import Image
 
 from monai_gi.app import AppRequest, serve, serving
 from monai_gi.errors import DataError
+from tests.outgoing_calls import calls, outgoing, telling
 
 
 def test_a_missing_extra_is_named(monkeypatch):
@@ -129,3 +130,17 @@ def test_the_real_page_asks_for_the_password_and_names_no_other_server(tmp_path)
     words = [sys.executable, "-c", REAL_PAGE, str(tmp_path / "app")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+def test_calls_to_other_machines_are_noticed(tmp_path):
+    """What the tests in the browser ask of the app's process would fail where it called somebody."""
+    environment = telling(tmp_path / "calls", os.environ)
+    code = "import contextlib, socket\nfor host in ('localhost', 'telemetry.invalid'):\n"
+    code += "    with contextlib.suppress(OSError):\n        socket.getaddrinfo(host, 9)\n"
+    code += "with contextlib.suppress(OSError):\n    socket.socket(type=socket.SOCK_DGRAM).connect(('192.0.2.1', 9))\n"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert len(calls(tmp_path / "calls")) == 3
+    assert outgoing(tmp_path / "calls") == [
+        "socket.getaddrinfo 'telemetry.invalid'",
+        "socket.connect ('192.0.2.1', 9)",
+    ]

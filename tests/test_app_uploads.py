@@ -120,9 +120,9 @@ def test_without_a_bundle_the_content_tells_the_kind(tmp_path):
 )
 def test_a_fault_is_one_sentence_without_paths(tmp_path, place, shown):
     one = DataError(tmp_path / place, f"is  broken.\n Copy {tmp_path / place} again")
-    assert sentence(one, tmp_path) == f"{shown}: is broken. Copy {shown} again"
+    assert sentence(one, tmp_path) == f"{shown}: is broken. Copy {shown} again."
     several = DataErrors(tmp_path, [one, one, one])
-    assert sentence(several, tmp_path) == f"{shown}: is broken. Copy {shown} again (2 more like this.)"
+    assert sentence(several, tmp_path) == f"{shown}: is broken. Copy {shown} again. (2 more like this.)"
 
 
 @pytest.mark.slow

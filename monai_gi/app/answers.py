@@ -26,6 +26,7 @@ HOW_TO_BUNDLE = (
 )
 WELCOME = "Upload an image, or take an example. Nothing leaves the machine that runs this page."
 LOST = "There is no image here, or it was removed after a long pause. Upload it again."
+LATER = "After contouring: how much there is of what, where to look first, and files to download."
 NOTHING_YET = "Upload an image, or take an example"
 STOPPED = "Stopped."
 
@@ -112,8 +113,24 @@ def everything(session: Session | None, classes: Sequence[str], controls: Sequen
         **{switch_of(name): gr.update(visible=name in there) for name in classes},
         **ranges,
         "truth-clear": gr.update(visible=case is not None and case.has_truth),
+        **results_of(session),
+    }
+
+
+def results_of(session: Session | None) -> dict[str, str]:
+    """What came of it; before that, what will stand there.
+
+    Args:
+        session: of the page, if it has one.
+
+    Returns:
+        HTML of "volumes", "checks" and "downloads".
+    """
+    case = None if session is None else session.case
+    found = tables.findings(case) or f'<p class="gi-later">{LATER}</p>'
+    return {
         "volumes": _panel(
-            "What was found" if case is None or case.has_prediction else "The truth", tables.findings(case)
+            "The truth" if case and case.has_truth and not case.has_prediction else "What was found", found
         ),
         "checks": _panel("Check these first", tables.checks(case)),
         "downloads": _panel("Download", _downloads(session)),

@@ -1,5 +1,5 @@
 // The mouse wheel, keys and the list of slices to check move the slice slider; where there is one picture alone, the
-// wheel and the mouse zoom and move it. Gradio does the rest.
+// wheel and the mouse zoom and move it. What is too large is not sent at all. Gradio does the rest.
 (() => {
   const WHEEL_PX = 40; // trackpads send many small steps
   const MOST_ZOOM = 1 / 16;
@@ -86,6 +86,31 @@
     attributes: true,
     attributeFilter: ["viewBox", "data-view"],
   });
+
+  // Gradio measures every file alone, and forgets after some seconds what it said.
+  function refuse(event, files) {
+    const bytes = [...files].reduce((sum, file) => sum + file.size, 0);
+    const most = window.giMostBytes;
+    if (!(bytes > most)) return false;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const text = (number) => `${+(number / 1e6).toFixed(number < 1e7 ? 1 : 0)} MB`;
+    const message = document.querySelector("#message .gi-message");
+    message.className = "gi-message gi-wrong";
+    message.setAttribute("role", "alert");
+    message.textContent = `${text(bytes)} are too many, at most ${text(most)} are taken. Upload a part of it.`;
+    return true;
+  }
+
+  const uploads = (event) => event.target.closest && event.target.closest("#upload, #truth");
+  document.addEventListener("drop", (event) => uploads(event) && refuse(event, event.dataTransfer.files), true);
+  document.addEventListener(
+    "change",
+    (event) => {
+      if (uploads(event) && event.target.type === "file" && refuse(event, event.target.files)) event.target.value = "";
+    },
+    true,
+  );
 
   let held = null;
   document.addEventListener("pointerdown", (event) => {

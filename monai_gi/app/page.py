@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 from gradio.themes.utils.fonts import Font
 
-from monai_gi.app.answers import HOW_TO_BUNDLE, NOTHING_YET, switch_of
+from monai_gi.app.answers import HOW_TO_BUNDLE, NOTHING_YET, results_of, switch_of
 from monai_gi.app.desk import Desk
 from monai_gi.app.examples import EXAMPLES
 from monai_gi.app.viewer import FILLS, OUTLINES, css_color, empty_view
@@ -69,7 +69,8 @@ def dress(desk: Desk) -> Dress:
     theme = gr.themes.Default(primary_hue="blue", font=fonts, font_mono=[Font("ui-monospace"), Font("monospace")])
     rules = [_swatch(name) for name in desk.classes]
     css = "\n".join([(_HERE / "page.css").read_text(encoding="utf-8"), *rules])
-    return Dress(theme, css, f"<script>{(_HERE / 'page.js').read_text(encoding='utf-8')}</script>")
+    script = f"window.giMostBytes = {desk.wanted.max_bytes};\n{(_HERE / 'page.js').read_text(encoding='utf-8')}"
+    return Dress(theme, css, f"<script>{script}</script>")
 
 
 def element_of(name: str) -> str:
@@ -140,10 +141,10 @@ def _viewing(desk: Desk, parts: Parts) -> None:
     with gr.Row():
         parts["level"] = _slider((0, 1), 0.5, "Level", "level", visible=False)
         parts["window"] = _slider((0, 1), 1, "Window", "window", visible=False)
-        parts["reset"] = gr.Button("Reset", size="sm", elem_id="reset", visible=False, min_width=70, scale=0)
+        parts["reset"] = gr.Button("Reset window", size="sm", elem_id="reset", visible=False, min_width=70, scale=0)
     parts["truth"] = gr.File(label="Truth to compare with", file_count="multiple", elem_id="truth", height=130)
-    parts["truth-clear"] = gr.Button("Remove the truth", size="sm", elem_id="truth-clear", visible=False)
     gr.HTML(f'<p class="gi-hint">{_truth_label(desk)}, if you have your own contours.</p>', js_on_load=None)
+    parts["truth-clear"] = gr.Button("Remove the truth", size="sm", elem_id="truth-clear", visible=False)
 
 
 def _slider(ends: tuple[float, float], value: float, label: str, element: str, **settings: Any) -> gr.Slider:
@@ -155,7 +156,7 @@ def _slider(ends: tuple[float, float], value: float, label: str, element: str, *
 def _results(parts: Parts) -> None:
     """What came of it."""
     for name in ("volumes", "checks", "downloads"):
-        parts[name] = gr.HTML("", elem_id=name, elem_classes="gi-panel", js_on_load=None)
+        parts[name] = gr.HTML(results_of(None).get(name, ""), elem_id=name, elem_classes="gi-panel", js_on_load=None)
 
 
 def _connect(desk: Desk, parts: Parts) -> None:

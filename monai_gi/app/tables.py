@@ -20,7 +20,7 @@ _WHAT = {
     "rtstruct.dcm": "RTSTRUCT: contours on the series, for planning systems",
     "seg.dcm": "DICOM SEG: one segment an organ",
     "overlay.png": "Picture with outlines",
-    "result.json": "Volumes, slices to check, settings, versions",
+    "result.json": "What was found, settings, versions",
     "mask.png": "Mask, white inside",
     "labels.tif": "Label image, tiled, with the colours of the page",
     "regions.geojson": "Outlines for QuPath",

@@ -262,7 +262,8 @@ def sentence(error: DataError, folder: Path) -> str:
     text = " ".join(str(first).split()).replace("--allow-gaps", "the box below the examples")
     own = re.compile(rf"{re.escape(str(folder))}{_OWN_PLACE}(/(?=[^/\s:]))?")
     more = f" ({len(others)} more like this.)" if others else ""
-    return own.sub(lambda found: "" if found[1] else "upload", text) + more
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return own.sub(lambda found: "" if found[1] else "upload", text) + end + more
 
 
 __all__ = [
