@@ -9,7 +9,7 @@ from monai_gi.bundle_comparison import compare_bundles
 from monai_gi.errors import DataError
 from monai_gi.report import write_report
 from tests.drawn_comparison import Runner, request_for
-from tests.drawn_runs import draw_frames, draw_scans, write_run, write_settings
+from tests.drawn_runs import draw_frames, draw_scans, draw_slides, write_run, write_settings
 from tests.read_pages import Page, check_alone
 
 
@@ -111,6 +111,16 @@ def test_another_truth_of_the_same_scans_is_warned_of(tmp_path):
     changed = dict(zip(head.split(","), first.split(","), strict=True)) | {"truth_px": "7"}
     slices.write_text("\n".join((head, ",".join(changed.values()), rest)))
     assert "against different truths" in compare(tmp_path, *runs)
+
+
+def test_slides_of_another_truth_are_warned_of(tmp_path):
+    one, two, other = draw_slides(), draw_slides(), draw_slides()
+    two[0].counts[1, [1, 2]] += (-5, 5)  # other pixels found, the same true ones
+    other[0].counts[[1, 2], 1] += (-5, 5)
+    names = ("one", "two", "other")
+    runs = [write_run(tmp_path / name, scores=own) for name, own in zip(names, (one, two, other), strict=True)]
+    assert "against different truths" not in compare(tmp_path, *runs[:2])
+    assert "slides were judged against different truths or in another size" in compare(tmp_path, *runs)
 
 
 def test_scans_that_one_run_alone_missed_are_counted_and_it_is_not_called_better(tmp_path):

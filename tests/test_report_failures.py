@@ -63,6 +63,24 @@ def test_slides_are_told_without_background_and_absent_classes(tmp_path):
     assert find_failures(judged) == []
     weakest = find_weakest(judged)
     assert {one.thing for one in weakest} <= {"interstitium", "tubule", "glomerulus", "vessel"}
-    assert weakest[0].what == "lowest Dice"
+    # row and column sums of the drawn confusion
+    counts = draw_slides()[int(weakest[0].where[-1])].counts
+    label = judged.things.index(weakest[0].thing)
+    assert weakest[0].what == f"{counts[:, label].sum()} px found, {counts[label].sum()} px true"
     assert math.isnan(weakest[0].distance)
     assert count_scored(judged) == 3 * 4
+    (tmp_path / "confusion.csv").unlink()
+    assert find_weakest(read_judged(tmp_path))[0].what == "lowest Dice"
+
+
+def test_a_class_that_a_slide_lacks_or_alone_has_is_told(tmp_path):
+    scores = draw_slides()
+    scores[0].counts[:, 3] = 0  # nothing is called a glomerulus
+    scores[1].counts[5, 0] = 0
+    scores[1].counts[0, 5] = 1234  # an infiltrate where there is none
+    write_evaluation(tmp_path, scores=scores)
+    found = find_failures(read_judged(tmp_path))
+    assert [one[:3] for one in found] == [
+        ("slide_1", "infiltrate", "invented: 1,234 px where there is none"),
+        ("slide_0", "glomerulus", f"missed: {scores[0].counts[3].sum()} px, none found"),
+    ]

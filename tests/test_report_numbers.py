@@ -98,10 +98,13 @@ def test_one_of_something_is_not_many():
     )
 
 
-def test_what_did_not_fail_is_not_marked_as_bad(tmp_path):
+@pytest.mark.parametrize("told", ["lowest Dice", " px true"])
+def test_what_did_not_fail_is_not_marked_as_bad(tmp_path, told):
     write_evaluation(tmp_path / "judged", scores=draw_slides())
+    if told == "lowest Dice":
+        (tmp_path / "judged" / "confusion.csv").unlink()
     text = write_report([tmp_path / "judged"], tmp_path / "report.html").read_text()
-    assert "<td>lowest Dice</td>" in text
+    assert f"{told}</td>" in text
     assert 'class="bad"' not in text
 
 

@@ -16,13 +16,13 @@ from monai_gi.errors import DataError
 from monai_gi.metrics.judged_slides import group_rows, slide_class_rows, slide_summary
 from monai_gi.metrics.kinds import FRAMES, SCANS, SLIDES, Kind
 from monai_gi.metrics.scores import ScanScores
-from monai_gi.metrics.slide_tables import SlideScore, slide_rows, summarise_slides
+from monai_gi.metrics.slide_tables import SlideScore, confusion_rows, slide_rows, summarise_slides
 from monai_gi.metrics.summary import sorted_scans, summarise
 from monai_gi.metrics.tables import JOINED, case_rows, scan_rows, slice_rows
 
 SUMMARY = "summary.json"
 _REPAIR = "Judge again with evaluate.json, or give another folder"
-_TEXTS = {"id", "case", "scan", "organ", "sequence", "class", "slide", "group"}
+_TEXTS = {"id", "case", "scan", "organ", "sequence", "class", "slide", "group", "truth"}
 
 Row = dict[str, Any]
 
@@ -196,7 +196,8 @@ def judged_of_slides(
         The same rows as in the files.
     """
     rows = [{name: _value(name, str(value)) for name, value in row.items()} for row in slide_rows(scores, classes)]
-    return _of_slides(rows, summarise_slides(scores, classes), seed=seed, bootstrap=bootstrap)
+    summary = summarise_slides(scores, classes)
+    return _of_slides(rows, summary, confusion_rows(scores, classes), seed=seed, bootstrap=bootstrap)
 
 
 def read_judged(folder: str | Path) -> Judged:
@@ -247,12 +248,14 @@ def _read_scans(folder: Path, summary: Mapping[str, Any]) -> Judged:
 
 
 def _read_slides(folder: Path, summary: Mapping[str, Any]) -> Judged:
-    return _of_slides(_read_rows(folder / "slides.csv", "slide"), summary)
+    path = folder / "confusion.csv"
+    confusion = _read_rows(path, "truth") if path.is_file() else ()
+    return _of_slides(_read_rows(folder / "slides.csv", "slide"), summary, confusion)
 
 
-def _of_slides(rows: Sequence[Row], summary: Mapping[str, Any], **draws: int) -> Judged:
+def _of_slides(rows: Sequence[Row], summary: Mapping[str, Any], confusion: Sequence[Row], **draws: int) -> Judged:
     classes = summary["confusion"]["classes"]
-    units = slide_class_rows(rows, classes)
+    units = slide_class_rows(rows, classes, confusion)
     return Judged(SLIDES, units, units, group_rows(units, classes), slide_summary(units, summary, **draws))
 
 

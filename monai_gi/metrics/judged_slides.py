@@ -15,22 +15,29 @@ NAMES = ("dice", "iou")
 _RULE = f"mean over slides; {EMPTY_RULE_TEXTS['empty_left_out']}"
 
 
-def slide_class_rows(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> list[dict[str, Any]]:
+def slide_class_rows(
+    rows: Sequence[Mapping[str, Any]], classes: Sequence[str], confusion: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """Turn rows of slides.csv, one a slide, into one a slide and class.
 
     Args:
         rows: with `slide`, `group`, and `dice_` and `iou_` of each class.
         classes: names, background first.
+        confusion: rows of confusion.csv, one a slide and true class.
 
     Returns:
-        Rows with `id`, `group`, `class`, `dice`, `iou`.
+        Rows with `id`, `group`, `class`, `dice`, `iou`; with `truth_px` and `pred_px` where `confusion` has the slide.
     """
+    counts: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in confusion:
+        counts.setdefault(row["slide"], {})[row["truth"]] = row
     return [
         {
             "id": row["slide"],
             "group": row["group"] or row["slide"],
             "class": name,
             **{key: float(row.get(f"{key}_{name}", np.nan)) for key in NAMES},
+            **_sizes(counts.get(row["slide"], {}), name, classes),
         }
         for row in rows
         for name in classes
@@ -81,6 +88,16 @@ def slide_summary(
         "mean_of_classes": {key: _number([ratios[name][key] for name in classes[1:]], draws) for key in NAMES},
         "confusion": summary["confusion"],
         "pixel_accuracy": summary.get("pixel_accuracy"),
+    }
+
+
+def _sizes(counts: Mapping[str, Mapping[str, Any]], name: str, classes: Sequence[str]) -> dict[str, float]:
+    """Pixels of a class in the truth and in the prediction of a slide, by its rows of true classes."""
+    if not counts:
+        return {}
+    return {
+        "truth_px": float(sum(counts[name][other] for other in classes)),
+        "pred_px": float(sum(counts[other][name] for other in classes)),
     }
 
 

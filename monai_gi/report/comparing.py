@@ -91,8 +91,12 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
             "The runs were judged on different data (their hashes differ): compare no numbers of this table, but the"
             " differences on what both judged."
         )
-    if _other_truths([run.judged for run in runs if run.judged]):
-        found.append("The same scans were judged against different truths: nothing here tells the networks apart.")
+    judged = [run.judged for run in runs if run.judged]
+    if _other_truths(judged):
+        found.append(
+            f"The same {judged[0].kind.whole}s were judged against different truths"
+            f"{' or in another size' if judged[0].kind is SLIDES else ''}: nothing here tells the networks apart."
+        )
     tolerances = {
         value for run in runs if run.judged for key, value in run.judged.summary.items() if key.startswith("tolerance_")
     }
@@ -105,11 +109,12 @@ def _warnings(runs: Sequence[Run]) -> list[str]:
 
 
 def _other_truths(judged: Sequence[Judged]) -> bool:
-    """Whether a slice or frame has more or fewer true pixels in one run than in another; of slides nothing is known."""
+    """Whether a slice, frame or slide has more or fewer true pixels of a class in one run than in another."""
     sizes: dict[tuple, set[float]] = {}
-    for one in judged if judged and judged[0].kind is not SLIDES else ():
+    for one in judged:
         for row in one.units:
-            sizes.setdefault((row.get("scan"), row["id"], row[one.kind.thing]), set()).add(row["truth_px"])
+            if "truth_px" in row:
+                sizes.setdefault((row.get("scan"), row["id"], row[one.kind.thing]), set()).add(row["truth_px"])
     return any(len(own) > 1 for own in sizes.values())
 
 

@@ -86,11 +86,9 @@ def _dice(judged: Judged) -> str:
 
 
 def _sizes(row: Row, judged: Judged) -> tuple[float, float]:
-    """Of truth and prediction: mL of a scan, pixels of a frame; slides tell none."""
-    if judged.kind is SLIDES:
-        return math.nan, math.nan
+    """Of truth and prediction: mL of a scan, pixels of a frame or slide; NaN where a slide tells none."""
     unit = "ml" if judged.kind is SCANS else "px"
-    return row[f"truth_{unit}"], row[f"pred_{unit}"]
+    return row.get(f"truth_{unit}", math.nan), row.get(f"pred_{unit}", math.nan)
 
 
 def _is_one_sided(row: Row, judged: Judged) -> bool:
@@ -121,7 +119,7 @@ def _words(row: Row, judged: Judged) -> str:
 
 def _size(value: float, judged: Judged) -> str:
     if judged.kind is not SCANS:
-        return f"{value:.0f} px"
+        return f"{value:,.0f} px"
     return f"{value:.0f} mL" if value >= 10 else f"{value:.2g} mL"
 
 
