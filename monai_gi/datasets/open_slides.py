@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tqdm import tqdm
+
 from monai_gi.errors import DataError
 from monai_gi.pictures import DEFAULT_MAX_PIXELS
 from monai_gi.slides import ColorTable, LabelSlide, Slide, open_label, open_slide
@@ -77,9 +79,15 @@ class OpenSlides:
             raise TypeError(f"{label!r} is no label map")
         return label
 
-    def decode(self) -> None:
-        """Unpack pictures that are read whole, as many as are kept, so that workers forked later share their pixels."""
-        for number in range(len(self._items)):
+    def decode(self, *, progress: bool = True) -> None:
+        """Unpack pictures that are read whole, as many as are kept, so that workers forked later share their pixels.
+
+        Args:
+            progress: show a bar where it takes longer.
+        """
+        for number in tqdm(
+            range(len(self._items)), desc="unpacking", unit="slide", delay=1, disable=None if progress else True
+        ):
             slide = self.image(number)
             if slide.is_whole:
                 slide.read(0, 0, 0, 1, 1)

@@ -113,7 +113,7 @@ class SlidePatches(_Patches):
         extent = [side << level for side in self.roi_size]
         cell = _cell(extent)
         maps = _maps(self._slides, len(data), cell, with_tissue=background_share > 0, progress=progress)
-        self._slides.decode()
+        self._slides.decode(progress=progress)
         self._index = PatchIndex(
             maps, cell, self.roi_size, level, background_share=background_share, class_balanced=class_balanced
         )
