@@ -27,7 +27,7 @@ from tests.drawn_seg_sources import (
     write_scan,
 )
 
-MADE_BY = Provenance("segformer", "0.1.0", "5a" * 32, "0.9.9")
+MADE_BY = Provenance("segformer", "0.1.0", "5a" * 32, "0.9.9", "models/model.ts")
 LARGE, SMALL, STOMACH = 1, 2, 3
 
 
@@ -124,7 +124,7 @@ def test_segments_say_what_they_are_and_what_made_them(tmp_path):
         assert segment.algorithm_type.value == "AUTOMATIC"
         algorithm = segment.algorithm_identification
         assert (algorithm.name, algorithm.version) == ("segformer", "0.1.0")
-        assert algorithm.parameters == {"weights_sha256": "5a" * 32}
+        assert algorithm.parameters == {"weights_sha256": "5a" * 32, "weights_file": "models/model.ts"}
         assert algorithm.source == "monai_gi 0.9.9"
         colour = highdicom.color.CIELabColor.from_dicom_value(segment.RecommendedDisplayCIELabValue)
         assert np.allclose(colour.to_rgb(), organ.rgb, atol=2)

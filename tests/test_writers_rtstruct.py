@@ -207,11 +207,12 @@ def test_a_scan_from_elsewhere_is_refused(scan, tmp_path):
 
 
 def test_a_description_of_any_bundle_fits_and_keeps_what_matters(scan, tmp_path):
-    odd = Provenance("net" * 100, "1\n\\" + "0" * 5000, "ab" * 32, "0.1.0")
+    odd = Provenance("net" * 100, "1\n\\" + "0" * 5000, "ab" * 32, "0.1.0", "models/model.ts")
     dataset = dcmread(write_rtstruct(tmp_path / "rtstruct.dcm", scan, np.zeros_like(MASKS), odd))
     text = dataset.StructureSetDescription
     assert len(text) <= 1024
-    assert all(part in text for part in (INTENDED_USE, "ab" * 32, "Nothing found of: large_bowel"))
+    weights = f"{'ab' * 32} of models/model.ts."
+    assert all(part in text for part in (INTENDED_USE, weights, "Nothing found of: large_bowel"))
     assert "\n" not in text
 
 

@@ -157,7 +157,10 @@ def _describe(number: int, organ: Organ, provenance: Provenance) -> "highdicom.s
             version=long_string(provenance.bundle_version),
             family=Code("123110", "DCM", "Artificial Intelligence"),
             source=long_string(f"monai_gi {provenance.software_version}"),
-            parameters={"weights_sha256": provenance.weights_sha256},
+            parameters={
+                "weights_sha256": provenance.weights_sha256,
+                "weights_file": long_string(provenance.weights_file or "not known"),
+            },
         ),
         display_color=highdicom.color.CIELabColor.from_rgb(*organ.rgb),
     )

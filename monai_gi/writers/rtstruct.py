@@ -127,8 +127,9 @@ def _zone(offset: str) -> tzinfo | None:
 def _description(provenance: Provenance, absent: list[str]) -> str:
     """At most 1024 characters, as VR ST has them: what others wrote is cut to 64 each."""
     made_by = {name: long_string(str(value)) for name, value in provenance._asdict().items()}
-    by = "Bundle {bundle_name} {bundle_version}, monai_gi {software_version}, weights SHA-256 {weights_sha256}."
-    lines = [INTENDED_USE, by.format(**made_by)]
+    by = "Bundle {bundle_name} {bundle_version}, monai_gi {software_version}, weights SHA-256 {weights_sha256}"
+    of = " of {weights_file}." if provenance.weights_file else "."
+    lines = [INTENDED_USE, (by + of).format(**made_by)]
     if absent:
         lines.append(f"Nothing found of: {', '.join(absent)}.")
     return " ".join(lines)
