@@ -11,8 +11,9 @@ from gradio.themes.utils.fonts import Font
 from monai_gi.app.answers import HOW_TO_BUNDLE, NOTHING_YET, results_of, switch_of
 from monai_gi.app.desk import Desk
 from monai_gi.app.examples import EXAMPLES
-from monai_gi.app.viewer import FILLS, OUTLINES, css_color, empty_view
+from monai_gi.app.viewer import FILLS, OUTLINES, empty_view
 from monai_gi.plots import color_of
+from monai_gi.plots.figures import web_color
 from monai_gi.provenance import INTENDED_USE
 
 TITLE = "monai-gi"
@@ -225,5 +226,5 @@ def _swatch(name: str) -> str:
     return (
         f"#{element_of(name)} label span::before {{ content: ''; display: inline-block; width: .85em; height: .85em; "
         f"margin-right: .45em; border-radius: 2px; border: 1px solid rgba(0, 0, 0, .35); "
-        f"background: {css_color(color_of(name))}; }}"
+        f"background: {web_color(color_of(name))}; }}"
     )

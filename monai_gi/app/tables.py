@@ -11,7 +11,7 @@ from pathlib import Path
 from monai_gi.app.cases import Case, Check, Finding
 from monai_gi.app.jobs import Progress
 from monai_gi.app.session import ALL
-from monai_gi.app.viewer import css_color
+from monai_gi.plots.figures import web_color
 
 DASH = "–"
 INFO, DONE, WRONG = "info", "done", "wrong"
@@ -133,7 +133,7 @@ def downloads(files: Mapping[str, Path], token: str, notes: Sequence[str] = ()) 
 
 
 def _row(case: Case, row: Finding, scored: bool, in_mm: bool) -> str:
-    swatch = f'<span class="gi-swatch" style="background:{css_color(case.colors[row.name])}"></span>'
+    swatch = f'<span class="gi-swatch" style="background:{web_color(case.colors[row.name])}"></span>'
     cells = [f'<th scope="row">{swatch}{escape(row.name.replace("_", " "))}</th>']
     cells += [f"<td>{escape(text)}</td>" for text in (row.amount, row.place)]
     if scored:

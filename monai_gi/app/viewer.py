@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from monai_gi.app.cases import Case, Masks, Picture
 from monai_gi.dicom.contours import mask_to_polygons
+from monai_gi.plots.figures import web_color
 
 OUTLINES, FILLS = "Outlines", "Fills"
 BARS_MM = (100, 50, 20, 10, 5, 2, 1)
@@ -176,11 +177,11 @@ def _vector(mask: np.ndarray, picture: Picture, pen: _Pen) -> str:
     scale = np.array(picture.size) / mask.shape
     loops = [(polygon + 0.5) * scale for polygon in mask_to_polygons(np.asarray(mask, dtype=bool))]
     path = "".join(f"M{' '.join(f'{x:.2f},{y:.2f}' for y, x in loop)}Z" for loop in loops)
-    fill = f'fill="{css_color(pen.rgb)}" fill-opacity="{_n(pen.look.opacity)}"' if pen.is_filled else 'fill="none"'
+    fill = f'fill="{web_color(pen.rgb)}" fill-opacity="{_n(pen.look.opacity)}"' if pen.is_filled else 'fill="none"'
     words = f"{_words(pen.name)}{', truth' if pen.is_truth else ''}"
     return (
         f'<path class="{"gi-truth" if pen.is_truth else "gi-found"}" data-organ="{escape(pen.name)}" d="{path}" '
-        f'fill-rule="evenodd" {fill} stroke="{css_color(pen.rgb)}"><title>{escape(words)}</title></path>'
+        f'fill-rule="evenodd" {fill} stroke="{web_color(pen.rgb)}"><title>{escape(words)}</title></path>'
     )
 
 
@@ -261,25 +262,10 @@ def _key(case: Case, look: Look) -> str:
     if len(case.labels) == 1:
         key += "<br><small>the wheel zooms, dragging moves</small>"
     if look.probability and case.has_probabilities:
-        stops = ", ".join(css_color(rgb) for rgb in RAMP)
+        stops = ", ".join(web_color(rgb) for rgb in RAMP)
         scale = f'<i style="background:linear-gradient(to right, {stops})"></i>'
         key += f'<span class="gi-scale">probability 0 {scale} 1</span>'
     return key
-
-
-def css_color(rgb: tuple[int, int, int]) -> str:
-    """A colour for a style sheet.
-
-    >>> css_color((0, 158, 115))
-    '#009e73'
-
-    Args:
-        rgb: red, green, blue, 0 to 255.
-
-    Returns:
-        Seven characters.
-    """
-    return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
 def _tinted(rgb: tuple[int, int, int], is_truth: bool) -> tuple[int, int, int]:
