@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.devices import resolve_device
-from monai_gi.errors import DataError
+from monai_gi.errors import DataError, DataErrors
 from monai_gi.handlers.processes import gathered, is_first_process, patient_group, share_of_process
 from monai_gi.metrics.slide_confusion import confusion_counts
 from monai_gi.metrics.slide_tables import SlideScore, confusion_rows, score_table, slide_rows, summarise_slides
@@ -67,12 +67,13 @@ def judge_slides(
         The summary.
 
     Raises:
-        DataError: there are no items, classes of the label maps are not those of the settings, or a file can not be
-            read.
+        DataError: there are no items, classes of the label maps are not those of the settings, ids give one file name,
+            or a file can not be read.
     """
     if not items:
         raise DataError(output_dir, "there is no slide to judge; is the fold right?")
     _check_classes(colors, settings)
+    _check_names(output_dir, items)
     place, folder = resolve_device(device), Path(output_dir)
     network = network.to(place).eval()
     budget = DEFAULT_MAX_PIXELS if max_pixels is None else max_pixels
@@ -187,6 +188,22 @@ def _check_classes(colors: ColorTable, settings: SlideSettings) -> None:
         found, wanted = ", ".join(colors.class_names), ", ".join(settings.classes)
         problem = f"classes {found}; the bundle has {wanted}"
         raise DataError("colors", f"{problem}. Name them alike, or give --classes as the network was trained")
+
+
+def _check_names(output_dir: str | Path, items: Sequence[Mapping[str, Any]]) -> None:
+    """Files of results lack the signs that ids may have."""
+    first: dict[str, str] = {}
+    faults = []
+    for item in items:
+        name = plain_name(str(item["id"])).casefold()
+        if name in first:
+            problem = (
+                f"{first[name]} would get the same file name; wanted ids that differ in letters, digits, dots or dashes"
+            )
+            faults.append(DataError(item["id"], f"{problem}. Rename one, and index again"))
+        first.setdefault(name, str(item["id"]))
+    if faults:
+        raise DataErrors(output_dir, faults)
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -148,6 +148,16 @@ class PinkNetwork(torch.nn.Module):
         return torch.stack([windows[:, 1] - 0.6, 0.6 - windows[:, 1]], dim=1)
 
 
+def test_ids_that_give_one_file_name_are_errors_before_anything_is_predicted(tmp_path):
+    items, _ = items_of(tmp_path, count=1)
+    others = [{**items[0], "id": name} for name in ("slide_0", "other", "Slide?0")]
+    with pytest.raises(DataError, match="2 problems") as fault:
+        judge_slides([*items, *others], ColorNetwork(), SETTINGS, tmp_path / "out", TABLE, device="cpu")
+    assert "slide_0: slide 0 would get the same file name; wanted ids that differ" in str(fault.value)
+    assert "Slide?0: slide 0 would get the same file name" in str(fault.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_real_tiles_score_as_they_do_in_memory(real_data, tmp_path):
     folder = real_data / "glomeruli_biopsy"
     names = ["10003", "10063"]
