@@ -59,6 +59,15 @@ def test_a_series_is_contoured_without_a_damaged_file_that_is_none_of_its_slices
     assert "unreadable_files_beside" not in facts[uids["sagittal"]]
 
 
+@pytest.mark.parametrize(("place", "code"), [("sagittal", 0), ("axial", 2)])
+def test_damage_elsewhere_is_no_matter_of_a_series_that_is_named(tmp_path, bundle, exam, capsys, place, code):
+    folder, uids = exam
+    (folder / place / "Doe_9.dcm").touch()
+    assert predict(bundle, folder, tmp_path / "out", "--series", uids["axial"]) == code
+    assert ("Doe_9.dcm: is empty" in capsys.readouterr().err) is (code == 2)
+    assert list(results(tmp_path / "out")) == [uids["axial"]]
+
+
 @pytest.mark.parametrize("damage", ["header", "place", "pixels", "empty"])
 def test_a_series_without_one_of_its_slices_is_refused_and_the_other_goes_on(tmp_path, bundle, exam, capsys, damage):
     folder, uids = exam

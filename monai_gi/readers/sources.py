@@ -87,6 +87,8 @@ def find_sources(
     found = _series(path, progress, faults) if {"dicom", "other"} & set(files.values()) else []
     if series_uid is not None:
         found = _pick(path, found, series_uid)
+        if not any(source.series and source.series.unreadable_beside for source in found):
+            faults.clear()  # of other series: nobody asked for them
     else:
         found += _volumes([file for file, kind in files.items() if kind == "nifti"], faults)
         if path.is_dir():
