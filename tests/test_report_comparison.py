@@ -128,7 +128,7 @@ def test_scans_that_one_run_alone_missed_are_counted_and_it_is_not_called_better
     words = Page(compare(tmp_path, *runs)).text
     assert "better in r1 failed alone r2 failed alone" in words
     # of twelve scans four have a stomach, which the second run never finds; one it invents
-    assert re.search(r"HD95, mm stomach no shared case – – – 0 0 of 0 0 5", words)
+    assert re.search(r"HD95, mm stomach nothing to compare – – – 0 0 of 0 0 5", words)
     assert "no run is called better that has some" in words
 
 

@@ -88,7 +88,7 @@ def test_an_infinite_distance_of_one_run_is_left_out_and_counted():
     # scans 0, 3 and 6 have a stomach: cases 1, 2 and 4; the second run never finds one
     # and in scan 1, which has none, it invents one
     assert (one.cases, one.failed) == (0, (0, 4))
-    assert one.verdict == "no shared case"
+    assert one.verdict == "nothing to compare"
     assert math.isnan(one.mean)
 
 

@@ -53,7 +53,7 @@ class Difference(NamedTuple):
     def verdict(self) -> str:
         """In words what the interval tells; nothing for a run whose failures are left out."""
         if not self.cases:
-            return "no shared case"
+            return "nothing to compare"
         if self.cases < LEAST_CASES or self.interval is None:
             return "too few cases to tell"
         low, high = self.interval
