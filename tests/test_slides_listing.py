@@ -4,7 +4,7 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from monai_gi.slides import slide_files
+from monai_gi.slides import files_of, slide_files
 
 
 @pytest.fixture
@@ -47,3 +47,18 @@ def test_pictures_that_an_index_names_are_parts_of_it(tmp_path, listed):
 def test_only_an_mrxs_has_a_folder_of_its_name(tmp_path, listed):
     write(tmp_path, "a.mrxs", "a/Data.dat", "a/shown.jpg", "b.png", "b/piece.png", ".hidden.png", "notes.txt")
     assert listed() == ["a.mrxs", "b/piece.png", "b.png"]
+
+
+def test_the_files_of_a_slide_are_those_of_its_series_of_its_index_or_of_its_folder(tmp_path):
+    for name, series in (("b.dcm", "1.2.3"), ("a.dcm", "1.2.3"), ("c.dcm", "1.2.4")):
+        write_dicom(tmp_path / name, series)
+    (tmp_path / "s.vms").write_text("ImageFile=s.jpg\nMapFile=../above.jpg\nOptimisationFile=gone.opt\nNoLayers=1\n")
+    write(tmp_path, "s.jpg", "own.jpg", "../above.jpg", "m.mrxs", "m/Data.dat", "x.svs", "x/Data.dat")
+
+    def names(name):
+        return [str(file.relative_to(tmp_path)) for file in files_of(tmp_path / name)]
+
+    assert names("b.dcm") == ["b.dcm", "a.dcm"]
+    assert names("s.vms") == ["s.vms", "s.jpg"]
+    assert names("m.mrxs") == ["m.mrxs", "m/Data.dat"]
+    assert names("x.svs") == ["x.svs"]

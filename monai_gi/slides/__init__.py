@@ -1,9 +1,8 @@
 """Slides: images of any size and their label maps, read by region; nothing here loads a whole level."""
 
 from monai_gi.slides.color_table import ColorTable, parse_color_table, read_color_table
-from monai_gi.slides.companions import files_of
 from monai_gi.slides.labels import LabelSlide, open_label
-from monai_gi.slides.listing import slide_files
+from monai_gi.slides.listing import files_of, slide_files
 from monai_gi.slides.opening import SUFFIXES
 from monai_gi.slides.slide import Slide, open_slide
 from monai_gi.slides.stacking import read_stack

@@ -35,6 +35,29 @@ def slide_files(files: Iterable[Path]) -> list[Path]:
     ]
 
 
+def files_of(path: str | Path) -> list[Path]:
+    """List the files that a slide consists of.
+
+    Args:
+        path: by which it is opened; it need not be among those of `slide_files`.
+
+    Returns:
+        The path, and the others sorted; parts that are missing are left out.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    others: list[Path] = []
+    if suffix == _FOLDER:
+        others = list(path.with_suffix("").rglob("*"))
+    elif suffix in _INDEX:
+        others = [file for file in _named_in(path) if file.parent == path.parent and file != path]
+    elif suffix == _DICOM:
+        series = _series_of(path)
+        beside = (file for file in path.parent.iterdir() if file.suffix.lower() == _DICOM and file != path)
+        others = [file for file in beside if _series_of(file) == series]
+    return [path, *sorted(file for file in others if file.is_file())]
+
+
 def _named_in(index: Path) -> set[Path]:
     """The files beside an index that its lines `key=name` name."""
     try:
