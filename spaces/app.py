@@ -16,7 +16,7 @@ def request_of(environment: Mapping[str, str]) -> AppRequest:
 
     Args:
         environment: MONAI_GI_APP_AUTH, a secret of the Space, is "user:password"; GRADIO_SERVER_PORT is 7860 unless
-            it is set.
+            it is set; SPACE_HOST is the Space's own address, which Hugging Face sets.
 
     Returns:
         The app for everybody who knows the password; without `bundle.zip` it shows examples only.
@@ -34,6 +34,7 @@ def request_of(environment: Mapping[str, str]) -> AppRequest:
         port=int(environment.get("GRADIO_SERVER_PORT", "7860")),
         auth=auth,
         max_upload_megabytes=200,
+        public_host=environment.get("SPACE_HOST"),
     )
 
 

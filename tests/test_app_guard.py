@@ -162,6 +162,7 @@ def test_pages_of_other_origins_are_not_answered(origin, method):
         ("https://gi.example", "gi.example:443", ""),
         ("http://gi.example", "gi.example:80", ""),
         ("https://gi.example", "10.0.0.5:7860", "gi.example"),
+        ("https://gi.example", "10.0.0.5:7860", "gi.example, 10.0.0.4"),
     ],
 )
 def test_the_own_page_is_answered_by_whatever_name_it_was_called(origin, host, forwarded):
@@ -169,6 +170,13 @@ def test_the_own_page_is_answered_by_whatever_name_it_was_called(origin, host, f
     assert ask(guard(local_only=False), "/gradio_api/upload", host=host, headers=headers, method="POST")[0] == 200
     if forwarded:
         assert ask(guard(local_only=False), "/", host=host, headers=headers[:1])[0] == 403
+
+
+def test_a_name_that_a_server_in_front_keeps_to_itself_can_be_given():
+    headers = [(b"origin", b"https://you-name.hf.space")]
+    known = guard(local_only=False, public_host="you-name.hf.space")
+    assert ask(known, host="10.0.0.5:7860", headers=headers)[0] == 200
+    assert ask(guard(local_only=False), host="10.0.0.5:7860", headers=headers)[0] == 403
 
 
 def test_no_header_lets_other_origins_in():

@@ -60,8 +60,9 @@ def test_the_space_asks_for_the_app_that_its_settings_describe(app, tmp_path, mo
     assert (asked.bundle, asked.host, asked.port, asked.credentials) == (None, "0.0.0.0", 7860, ("reader", "secret"))
     monkeypatch.setattr(app, "BUNDLE", tmp_path / COPIES[1][-1].split("/")[-1])
     (tmp_path / "bundle.zip").touch()
-    asked = app.request_of({"MONAI_GI_APP_AUTH": "reader:secret", "GRADIO_SERVER_PORT": "7000"})
-    assert (asked.bundle, asked.port) == (tmp_path / "bundle.zip", 7000)
+    settings = {"GRADIO_SERVER_PORT": "7000", "SPACE_HOST": "you-name.hf.space"}
+    asked = app.request_of({"MONAI_GI_APP_AUTH": "reader:secret", **settings})
+    assert (asked.bundle, asked.port, asked.public_host) == (tmp_path / "bundle.zip", 7000, "you-name.hf.space")
     with pytest.raises(DataError, match="wanted a name and a password"):
         app.request_of({"MONAI_GI_APP_AUTH": "secret"})
     for environment in ({}, {"MONAI_GI_APP_AUTH": ""}):

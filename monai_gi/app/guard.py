@@ -60,13 +60,21 @@ class Guard:
             under a name of its own.
         uploads: where Gradio puts uploads; requests may name files there and nowhere else, no addresses either.
         has_room: whether another upload fits on the disk.
+        public_host: name that a server in front is called by, where it passes on neither Host nor X-Forwarded-Host.
     """
 
     def __init__(
-        self, app: Asgi, *, max_upload_bytes: int, local_only: bool, uploads: Path, has_room: Callable[[], bool]
+        self,
+        app: Asgi,
+        *,
+        max_upload_bytes: int,
+        local_only: bool,
+        uploads: Path,
+        has_room: Callable[[], bool],
+        public_host: str | None = None,
     ) -> None:
         self.app, self.limit, self.local_only = app, max_upload_bytes + _MULTIPART_BYTES, local_only
-        self.uploads, self.has_room = Path(os.path.realpath(uploads)), has_room
+        self.uploads, self.has_room, self.public_host = Path(os.path.realpath(uploads)), has_room, public_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -89,7 +97,7 @@ class Guard:
     def _refusal(self, path: str, headers: Mapping[str, str]) -> Refusal | None:
         if self.local_only and _host(headers.get("host", "")) not in LOCAL_HOSTS:
             return 403, "This app answers to its own machine only."
-        if "origin" in headers and not _is_own(headers["origin"], headers):
+        if "origin" in headers and not self._is_own(headers["origin"], headers):
             return 403, "This app answers to its own page only."
         if path.startswith(API) and not path.removeprefix(f"{API}/").startswith(OPEN):
             return 404, "There is nothing here."
@@ -99,6 +107,21 @@ class Guard:
         if length.isdigit() and int(length) > self.limit:
             return 413, f"{int(length) / 1e6:.0f} MB are too many; at most {self.limit / 1e6:.0f} MB are taken."
         return None if self.has_room() else (507, "The disk of this app is full. Try again in an hour.")
+
+    def _is_own(self, origin: str, headers: Mapping[str, str]) -> bool:
+        """Whether a page of this app asks.
+
+        A server in front may tell the name that it was called by; a page elsewhere can not add that header without
+        asking first, and is not answered.
+        """
+        try:
+            parts = urlsplit(origin)
+            names = {parts.netloc.lower(), f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"}
+        except (ValueError, KeyError):
+            return False
+        forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+        own = (headers.get("host", ""), forwarded, self.public_host or "")
+        return any(name and name.lower() in names for name in own)
 
     def _refusal_of_body(self, body: bytes) -> Refusal | None:
         """What Gradio would read or fetch for anybody who names it: files of the server, addresses of other servers."""
@@ -125,20 +148,6 @@ def _paths(value: Any) -> Iterator[Any]:
                 yield one["path"]
         elif isinstance(one, list):
             left.extend(one)
-
-
-def _is_own(origin: str, headers: Mapping[str, str]) -> bool:
-    """Whether a page of this app asks.
-
-    A server in front may tell the name that it was called by; a page elsewhere can not add that header without asking
-    first, and is not answered.
-    """
-    try:
-        parts = urlsplit(origin)
-        names = {parts.netloc.lower(), f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"}
-    except (ValueError, KeyError):
-        return False
-    return any(headers.get(name, "").lower() in names for name in ("host", "x-forwarded-host"))
 
 
 async def _whole(receive: Receive) -> bytes:

@@ -37,6 +37,7 @@ class AppRequest:
         max_pixels: largest picture that is decoded whole, and most voxels of a scan; None takes the defaults.
         device: "auto", "cpu", "cuda" or "cuda:N".
         trust: run a bundle although the inspection warns.
+        public_host: name by which a server in front is called that does not pass it on.
 
     Raises:
         DataError: a value that can not be used, or an open address without a password.
@@ -51,6 +52,7 @@ class AppRequest:
     max_pixels: int | None = None
     device: str = "auto"
     trust: bool = False
+    public_host: str | None = None
 
     def __post_init__(self) -> None:
         if self.bundle is None and self.weights is not None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # gradio, fastapi and uvicorn are the extra `app`
 _PREFIX = "monai-gi-app-"
 _UPLOADS = "uploads"
 _TIDY_S = 60.0
+_MOST_UPLOADS = 20
 
 
 def serve(request: AppRequest) -> None:
@@ -101,7 +102,7 @@ def _desk(request: AppRequest, folder: Path) -> "Desk":
     from monai_gi.app.desk import Desk
     from monai_gi.app.engines import open_engine
     from monai_gi.app.examples import Examples
-    from monai_gi.app.sessions import Sessions
+    from monai_gi.app.sessions import MOST_BYTES, Sessions
     from monai_gi.app.uploads import Wanted
 
     opened = open_engine(request)
@@ -109,7 +110,9 @@ def _desk(request: AppRequest, folder: Path) -> "Desk":
     if opened is not None:
         engine = opened.engine
         wanted = Wanted(engine.kind, opened.all_classes, opened.modality, request.max_upload_bytes, request.max_pixels)
-    return Desk(opened, Sessions(folder / "sessions"), Examples(folder / "examples"), wanted)
+    most_bytes = max(MOST_BYTES, _MOST_UPLOADS * request.max_upload_bytes)
+    sessions = Sessions(folder / "sessions", most_bytes=most_bytes)
+    return Desk(opened, sessions, Examples(folder / "examples"), wanted)
 
 
 def _assembled(request: AppRequest, desk: "Desk", folder: Path) -> "FastAPI":
@@ -158,6 +161,7 @@ def _assembled(request: AppRequest, desk: "Desk", folder: Path) -> "FastAPI":
         local_only=request.is_local,
         uploads=folder / _UPLOADS,
         has_room=lambda: desk.sessions.bytes_left() > 0,
+        public_host=request.public_host,
     )
     return app
 
