@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from monai_gi.errors import DataError
@@ -17,7 +17,7 @@ def natural_key(name: str) -> tuple[str | int, ...]:
     return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name))
 
 
-def files_below(folder: str | Path) -> Iterator[Path]:
+def files_below(folder: str | Path, unlisted: Callable[[DataError], object] | None = None) -> Iterator[Path]:
     """Walk through a folder: its files, then those of one subfolder after the other, each in natural order.
 
     What begins with a dot is passed over: snapshots of a file server and the like hold everything once more. Links are
@@ -25,6 +25,7 @@ def files_below(folder: str | Path) -> Iterator[Path]:
 
     Args:
         folder: of any depth.
+        unlisted: called with the fault of each folder that can not be listed; None raises the first.
 
     Yields:
         Path: files, as `folder` / their place in it.
@@ -32,10 +33,10 @@ def files_below(folder: str | Path) -> Iterator[Path]:
     Raises:
         DataError: a folder can not be listed.
     """
-    yield from _below(folder, set())
+    yield from _below(folder, set(), unlisted)
 
 
-def _below(folder: str | Path, entered: set[str]) -> Iterator[Path]:
+def _below(folder: str | Path, entered: set[str], unlisted: Callable[[DataError], object] | None) -> Iterator[Path]:
     real = os.path.realpath(folder)
     if real in entered:
         return
@@ -47,8 +48,12 @@ def _below(folder: str | Path, entered: set[str]) -> Iterator[Path]:
             )
     except OSError as error:
         problem = f"can not be listed: {error.strerror}; ask for the right to read it, or name the folders beside it"
-        raise DataError(folder, problem) from error
+        fault = DataError(folder, problem)
+        if unlisted is None:
+            raise fault from error
+        unlisted(fault)
+        return
     yield from (Path(entry.path) for entry in entries if entry.is_file())
     for entry in entries:
         if entry.is_dir():
-            yield from _below(entry.path, entered)
+            yield from _below(entry.path, entered, unlisted)

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -114,6 +116,22 @@ def test_a_file_that_nobody_may_read_costs_itself_only(tmp_path, bundle, exam, c
     monkeypatch.setattr(type(locked), "open", guard)
     assert predict(bundle, folder, tmp_path / "out") == 2
     assert "locked.dcm: can not be read (Permission denied)" in capsys.readouterr().err
+    assert set(results(tmp_path / "out")) == set(uids.values())
+
+
+def test_a_folder_that_nobody_may_list_costs_itself_only(tmp_path, bundle, exam, capsys, monkeypatch):
+    folder, uids = exam
+    (folder / "lost+found").mkdir()
+    real = os.scandir
+
+    def guard(path):
+        if Path(path).name == "lost+found":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", guard)
+    assert predict(bundle, folder, tmp_path / "out") == 2
+    assert "1 problem:\n  lost+found: can not be listed: Permission denied" in capsys.readouterr().err
     assert set(results(tmp_path / "out")) == set(uids.values())
 
 

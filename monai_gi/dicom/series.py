@@ -94,7 +94,7 @@ class Found(NamedTuple):
         series: series of images of any modality, by study, series number and UID.
         objects: structure sets and segmentations, by path.
         faults: files that belong to none of the series and are DICOM by their first bytes, but can not be read; empty
-            files beside slices. Named by their place below the path.
+            files beside slices; folders that can not be listed. Named by their place below the path.
     """
 
     series: list[Series]
@@ -137,7 +137,9 @@ def find_objects(path: Path) -> list[DicomObject]:
     return find_dicom(path).objects
 
 
-def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None) -> Found:
+def find_dicom(
+    path: Path, *, files: Iterable[Path] | None = None, progress: Callable[[int, int], None] | None = None
+) -> Found:
     """Read the headers of all DICOM files below a path, whatever their names; other files are skipped.
 
     Images are grouped by SeriesInstanceUID; files of several patients in one group are a fault of the series. How
@@ -145,6 +147,7 @@ def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None
 
     Args:
         path: a folder, of any depth, or one file.
+        files: all that lie there, where somebody has looked already.
         progress: called with (files looked at, files in all).
 
     Returns:
@@ -153,7 +156,8 @@ def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None
     Raises:
         DataError: the path does not exist.
     """
-    files = _files_below(Path(path))
+    faults: list[DataError] = []
+    files = _files_below(Path(path), faults) if files is None else list(files)
     items: list[_Item] = []
     # pydicom warns of each value that breaks the standard's length or spelling; what matters here is checked later
     with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
@@ -173,16 +177,17 @@ def find_dicom(path: Path, *, progress: Callable[[int, int], None] | None = None
         own = [one.fault(Path(path)) for one in damaged if one.series_uid == uid]
         series.append(_join(parts, faults=(*own, *_mixed_patients(parts)), unreadable_beside=beside[uid]))
     series.sort(key=lambda one: (one.study_uid, one.number or 0, one.uid))
-    return Found(series, objects, [one.fault(Path(path)) for one in damaged if one.series_uid not in groups])
+    faults += [one.fault(Path(path)) for one in damaged if one.series_uid not in groups]
+    return Found(series, objects, [fault.seen_from(path) for fault in faults])
 
 
 _Item = Series | DicomObject | Damaged | None
 
 
-def _files_below(path: Path) -> list[Path]:
+def _files_below(path: Path, faults: list[DataError]) -> list[Path]:
     if not path.exists():
         raise DataError(path, "no such file or folder; is the path right?")
-    return list(files_below(path)) if path.is_dir() else [path]
+    return list(files_below(path, faults.append)) if path.is_dir() else [path]
 
 
 def _read_item(path: Path) -> _Item:

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,15 +17,14 @@ from monai_gi.dicom.series import Series, find_dicom
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.folders import files_below, natural_key
 from monai_gi.readers.dicom import read_series
-from monai_gi.readers.pictures import PNG_START, TIFF_STARTS, picture_size, read_picture, read_scan_slices
-from monai_gi.readers.volumes import is_nifti, is_own_mask, read_volume, volume_size
+from monai_gi.readers.file_kinds import counted, file_kind, kind_or_other
+from monai_gi.readers.pictures import picture_size, read_picture, read_scan_slices
+from monai_gi.readers.volumes import is_own_mask, read_volume, volume_size
 from monai_gi.scan import Scan
 from monai_gi.slices import parse_slice_name
 
 logger = logging.getLogger(__name__)
 
-_START_BYTES = 1024
-_DICOM_MARK = slice(128, 132)
 _LONGEST_NAME = 64
 _READABLE = (
     "a folder of DICOM series, one DICOM file, NIfTI files (.nii, .nii.gz), folders of slices named like "
@@ -82,9 +81,12 @@ def find_sources(
     path = Path(path)
     if not path.exists():
         raise DataError(path, f"no such file or folder; {_READABLE}")
-    files = {file: _kind_or_other(file) for file in files_below(path)} if path.is_dir() else {path: file_kind(path)}
     faults: list[DataError] = []
-    found = _series(path, progress, faults) if {"dicom", "other"} & set(files.values()) else []
+    if path.is_dir():
+        files = {file: kind_or_other(file) for file in files_below(path, faults.append)}
+    else:
+        files = {path: file_kind(path)}
+    found = _series(path, files, progress, faults) if {"dicom", "other"} & set(files.values()) else []
     if series_uid is not None:
         found = _pick(path, found, series_uid)
         if not any(source.series and source.series.unreadable_beside for source in found):
@@ -98,7 +100,7 @@ def find_sources(
     if not found and faults:
         raise DataErrors(path, faults) if path.is_dir() else faults[0]
     if not found:
-        raise DataError(path, f"{_nothing_found(files)}; {_READABLE}")
+        raise DataError(path, f"{counted(files.values())}; {_READABLE}")
     _tell(faults, unreadable)
     return _named_apart(path, found)
 
@@ -128,36 +130,6 @@ def read_source(source: Source, allow_gaps: bool = False) -> Scan:
     raise ValueError(f"source.kind: {source.kind!r}, wanted nifti, uw-madison, picture, or dicom with its series")
 
 
-def file_kind(path: Path) -> str:
-    """What a file is by its first bytes.
-
-    Args:
-        path: any file.
-
-    Returns:
-        "dicom" (with the mark of PS3.10, section 7.1), "nifti", "png", "tiff", "text", or "other", which may be DICOM
-        without its mark.
-
-    Raises:
-        DataError: the file can not be opened.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(_START_BYTES)
-    except OSError as error:
-        problem = f"can not be read: {error.strerror}; ask for the right to read it, or move it away"
-        raise DataError(path, problem) from error
-    if start[_DICOM_MARK] == b"DICM":
-        return "dicom"
-    if is_nifti(start):
-        return "nifti"
-    if start.startswith(PNG_START):
-        return "png"
-    if start.startswith(TIFF_STARTS):
-        return "tiff"
-    return "other" if b"\x00" in start else "text"
-
-
 def plain_name(text: str) -> str:
     """Text as the name of a file or folder.
 
@@ -182,16 +154,10 @@ def _tell(faults: Sequence[DataError], unreadable: Callable[[DataError], object]
         logger.warning("%d files can not be read and were left out; `monai-gi series` names them", len(faults))
 
 
-def _kind_or_other(path: Path) -> str:
-    """The kind; a file that can not be opened may be DICOM, where its fault is gathered."""
-    try:
-        return file_kind(path)
-    except DataError:
-        return "other"
-
-
-def _series(path: Path, progress: Callable[[int, int], None] | None, faults: list[DataError]) -> list[Source]:
-    found = find_dicom(path, progress=progress)
+def _series(
+    path: Path, files: Iterable[Path], progress: Callable[[int, int], None] | None, faults: list[DataError]
+) -> list[Source]:
+    found = find_dicom(path, files=files, progress=progress)
     faults += found.faults
     return [
         Source(
@@ -261,23 +227,6 @@ def _picture_name(path: Path) -> str:
     if parsed is not None and re.fullmatch(r"case\d+_day\d+", scan):
         return f"{scan}_slice_{parsed.number:04d}"
     return plain_name(path.stem)
-
-
-def _nothing_found(files: dict[Path, str]) -> str:
-    counts = Counter(
-        kind if kind in ("png", "tiff", "text", "dicom", "nifti") else "unknown" for kind in files.values()
-    )
-    words = {
-        "png": "PNG not named like slices",
-        "tiff": "TIFF",
-        "text": "text",
-        "dicom": "DICOM without images",
-        "nifti": "NIfTI of contours that monai-gi wrote",
-        "unknown": "of an unknown kind",
-    }
-    listed = ", ".join(f"{count} {words[kind]}" for kind, count in sorted(counts.items())) or "no file"
-    single = " Give one picture by its own path." if counts["png"] + counts["tiff"] else ""
-    return f"no scan found, but {listed}.{single}".removesuffix(".")
 
 
 def _named_apart(root: Path, sources: Sequence[Source]) -> list[Source]:
