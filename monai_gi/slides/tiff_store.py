@@ -21,7 +21,7 @@ from monai_gi.slides.regions import paste
 from monai_gi.slides.segment_cache import process_cache
 from monai_gi.slides.stores import StoredLevel, is_oversized, level_of
 from monai_gi.slides.tiff_segments import Coding, coding_of, decode_bands, decode_segment
-from monai_gi.slides.tiff_tags import layout_fault, palette_of, pixel_size_um
+from monai_gi.slides.tiff_tags import layout_fault, palette_of, pixel_size_um, without_remarks
 
 LARGEST_SEGMENT = 1 << 22
 """Pixels; a level that is packed in larger pieces is unpacked whole, piece by piece, into a temporary file."""
@@ -221,7 +221,7 @@ def _read_structure(path: Path) -> tuple[tuple[_Pixels, ...], tuple[float, float
     except ImportError as error:
         raise DataError(path, "TIFF slides need tifffile: pip install monai_gi[wsi]") from error
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with without_remarks(), tifffile.TiffFile(path) as tiff:
             pages = [page for first in tiff.pages for page in (first.aspage(), *(first.aspage().pages or ()))]
             return _levels(path, [page.aspage() for page in pages]), pixel_size_um(tiff, pages[0])
     except (tifffile.TiffFileError, *BROKEN) as error:
@@ -279,5 +279,6 @@ def _require_whole(path: Path, offsets: tuple[int, ...], counts: tuple[int, ...]
     size = path.stat().st_size
     end = max((offset + count for offset, count in zip(offsets, counts, strict=False)), default=0)
     if len(offsets) != wanted or len(counts) != wanted or end > size:
-        problem = f"is cut short: {len(counts)} of {wanted} pieces listed, {size:,} bytes there, {end:,} wanted"
+        listed = f"{wanted} pieces with {len(offsets)} places and {len(counts)} lengths listed"
+        problem = f"is cut short: {listed}, {size:,} bytes there, {end:,} wanted"
         raise DataError(path, f"{problem}; copy it again from its source")

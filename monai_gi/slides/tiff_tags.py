@@ -4,8 +4,11 @@ Source: https://www.loc.gov/preservation/digital/formats/content/tiff_tags.shtml
 https://www.openmicroscopy.org/Schemas/Documentation/Generated/OME-2016-06/ome_xsd.html
 """
 
+import logging
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,21 @@ _BITS = 8
 _UM_OF_UNIT = {2: 25_400.0, 3: 10_000.0}
 _OME_SIZE = re.compile(r'PhysicalSize([XY])="([0-9.eE+-]+)"')
 _OME_UNIT = re.compile(r'PhysicalSize[XY]Unit="([^"]+)"')
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Keep tifffile from logging each damaged tag, while the file is read or refused in one sentence.
+
+    Yields:
+        None: meanwhile.
+    """
+    logger = logging.getLogger("tifffile")
+    logger.addFilter(_say_nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_say_nothing)
 
 
 def layout_fault(page: Any) -> str | None:
@@ -104,6 +122,10 @@ def plausible(sizes: tuple[float, float] | None) -> tuple[float, float] | None:
     if sizes is None or not all(math.isfinite(size) and low <= size <= high for size in sizes):
         return None
     return sizes
+
+
+def _say_nothing(record: logging.LogRecord) -> bool:
+    return False
 
 
 def _ome_size(description: str) -> tuple[float, float] | None:
