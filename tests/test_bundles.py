@@ -12,6 +12,7 @@ import torch
 
 from monai_gi.datasets.phantom.uw_madison import write_uw_madison
 from monai_gi.labels import ORGAN_NAMES
+from monai_gi.network_digest import weights_digest
 from tests import packable_bundle
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +86,7 @@ def test_a_bundle_trains_is_judged_and_infers(name, phantom, tmp_path):
     monai_bundle("evaluating", f"bundles/{name}/evaluate.json", *places(phantom, tmp_path), *network, *SIZES)
     summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())
     assert set(ORGAN_NAMES) <= set(json.dumps(summary).replace('"', " ").split()), "each organ is named"
+    assert summary["state_dict_sha256"] == weights_digest(torch.load(tmp_path / "model.pt", weights_only=True))
     assert "Learning curves" in (tmp_path / "evaluation" / "report.html").read_text()
     monai_bundle("inferring", f"bundles/{name}/inference.json", *places(phantom, tmp_path), *network, *SIZES)
     with (
