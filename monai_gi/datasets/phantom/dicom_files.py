@@ -6,8 +6,10 @@ as on a real disk. Compression needs the `dicom` extra, except RLE and JPEG loss
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -56,90 +58,69 @@ def write_series(
     voxels: np.ndarray,
     affine_lps: np.ndarray,
     *,
-    modality: str = "MR",
     transfer_syntax: str = ExplicitVRLittleEndian,
-    slope: float = 1.0,
-    intercept: float = 0.0,
-    multi_frame: bool = False,
     pixels: bool = True,
     slice_numbers: Sequence[float] | None = None,
-    patient: int = 1,
-    patient_position: str = "HFS",
     seed: int = 0,
-    description: str = "phantom",
-    image_type: Sequence[str] | None = None,
-    study_uid: str | None = None,
-    series_uid: str | None = None,
-    frame_of_reference_uid: str | None = None,
-    series_number: int = 1,
     first_instance: int = 1,
+    **header: Any,
 ) -> list[Path]:
     """Write one series, or more slices of one; the same arguments give the same bytes.
 
     Args:
         folder: made where missing; other files in it stay.
-        voxels: (H, W, D), uint16 or int16, the stored values.
+        voxels: (H, W, D), uint16 or int16, the stored values: modality value = stored value * slope + intercept.
         affine_lps: (4, 4) from (row, column, slice number) to mm; rows and columns at right angles. Slices may
             ascend either way along the normal; they are numbered (InstanceNumber) in the order given.
-        modality: "MR" or "CT".
         transfer_syntax: UID; one of UNCOMPRESSED and ENCODERS; JPEG 2000 wants 32 pixels or more a side.
-        slope: RescaleSlope: modality value = stored value * slope + intercept.
-        intercept: RescaleIntercept.
-        multi_frame: one Enhanced MR file; its frames are not in the order of slices either.
         pixels: False leaves PixelData out, which no valid image does.
         slice_numbers: where the D slices lie, in steps of the affine; 0 to D - 1 when None. Numbers left out, given
             twice or fractions make the series that readers refuse.
-        patient: number of the invented patient, from 1: "PHANTOM^DRAWN^1".
-        patient_position: PatientPosition.
         seed: decides UIDs that are not given, and the order of file names.
-        description: SeriesDescription.
-        image_type: values of ImageType; the usual ones of the modality when None.
-        study_uid: when None, one for each seed and patient.
-        series_uid: when None, one for each seed, patient, header and content.
-        frame_of_reference_uid: when None, one for each seed and patient.
-        series_number: SeriesNumber.
         first_instance: InstanceNumber of the first slice; another call goes on in the same series with a higher one.
+        **header: fields of `Header`; None stands for its default.
 
     Returns:
-        The files, in the order of slices; one file for a multi-frame series.
+        The files, in the order of slices; one file for a multi-frame series, whose frames lie in no order either.
 
     Raises:
         ValueError: an argument is not as described.
         DataError: a file that it would write is there already, or the transfer syntax needs a missing package.
     """
     numbers: list[float] = list(range(voxels.shape[-1]) if slice_numbers is None else slice_numbers)
-    _check(voxels, affine_lps, numbers, modality, multi_frame)
+    given = Header(**{name: value for name, value in header.items() if value is not None})
+    _check(voxels, affine_lps, numbers, given)
     _check_syntax(transfer_syntax, voxels.shape[:2], folder)
     content = hashlib.sha256(voxels.tobytes() + affine_lps.tobytes()).hexdigest()
-    kind = (numbers, modality, transfer_syntax, slope, intercept, description, series_number, multi_frame)
-    header = Header(
-        modality=modality,
-        multi_frame=multi_frame,
-        patient=patient,
-        patient_position=patient_position,
-        study_uid=study_uid or drawn_uid("study", seed, patient),
-        series_uid=series_uid or drawn_uid("series", seed, patient, content, *kind),
-        frame_of_reference_uid=frame_of_reference_uid or drawn_uid("frame of reference", seed, patient),
-        series_number=series_number,
-        description=description,
-        image_type=tuple(image_type or (IMAGE_TYPE if multi_frame else IMAGE_TYPES[modality])),
-        slope=slope,
-        intercept=intercept,
-    )
-    files = _files(header, voxels, affine_lps, numbers, (first_instance, seed))
-    names = _names(len(files), seed, first_instance)
-    taken = [name for name in names if (folder / name).exists()]
+    series = _completed(given, seed, (content, numbers), transfer_syntax)
+    files = _files(series, voxels, affine_lps, numbers, (first_instance, seed))
+    paths = [folder / name for name in _names(len(files), seed, first_instance)]
+    taken = [path for path in paths if path.exists()]
     if taken:
-        raise DataError(folder / taken[0], "is there already; nothing was changed. Name a new or empty folder")
-    for (ds, slices), name in zip(files, names, strict=True):
+        raise DataError(taken[0], "is there already; nothing was changed. Name a new or empty folder")
+    for (ds, slices), path in zip(files, paths, strict=True):
         add_pixel_description(ds, voxels.shape[:2], voxels.dtype)
         if pixels:
             _add_pixels(ds, np.moveaxis(slices, -1, 0), transfer_syntax)
-        write_whole(folder / name, _bytes(ds))
-    return [folder / name for name in names]
+        write_whole(path, _bytes(ds))
+    return paths
 
 
-def _check(voxels: np.ndarray, affine: np.ndarray, numbers: list[float], modality: str, multi_frame: bool) -> None:
+def _completed(given: Header, seed: int, content: tuple[object, ...], transfer_syntax: str) -> Header:
+    """UIDs that were not given come of the seed and the patient, that of the series also of all that is in it."""
+    kind = (given.modality, transfer_syntax, given.slope, given.intercept)
+    kind = (*content, *kind, given.description, given.series_number, given.multi_frame)
+    patient = (seed, given.patient)
+    return replace(
+        given,
+        study_uid=given.study_uid or drawn_uid("study", *patient),
+        series_uid=given.series_uid or drawn_uid("series", *patient, *kind),
+        frame_of_reference_uid=given.frame_of_reference_uid or drawn_uid("frame of reference", *patient),
+        image_type=tuple(given.image_type or (IMAGE_TYPE if given.multi_frame else IMAGE_TYPES[given.modality])),
+    )
+
+
+def _check(voxels: np.ndarray, affine: np.ndarray, numbers: list[float], header: Header) -> None:
     if voxels.ndim != 3 or not voxels.size or voxels.dtype not in (np.uint16, np.int16):
         raise ValueError(f"voxels: {voxels.dtype} {voxels.shape}, wanted (H, W, D) of uint16 or int16")
     down, along = affine[:3, 0], affine[:3, 1]
@@ -147,8 +128,8 @@ def _check(voxels: np.ndarray, affine: np.ndarray, numbers: list[float], modalit
         raise ValueError("affine_lps: wanted (4, 4) with rows and columns at right angles")
     if len(numbers) != voxels.shape[-1]:
         raise ValueError(f"slice_numbers: {len(numbers)}, wanted one for each of {voxels.shape[-1]} slices")
-    if modality not in SOP_CLASSES or (multi_frame and modality != "MR"):
-        raise ValueError(f"modality: {modality}, wanted MR or CT, and MR for multi_frame")
+    if header.modality not in SOP_CLASSES or (header.multi_frame and header.modality != "MR"):
+        raise ValueError(f"modality: {header.modality}, wanted MR or CT, and MR for multi_frame")
 
 
 def _files(

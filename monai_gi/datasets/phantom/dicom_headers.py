@@ -26,30 +26,30 @@ class Header:
     Attributes:
         modality: "MR" or "CT".
         multi_frame: all slices in one Enhanced MR file.
-        patient: number of the invented patient, from 1.
-        patient_position: such as "HFS", head first, supine.
-        study_uid: StudyInstanceUID.
-        series_uid: SeriesInstanceUID.
-        frame_of_reference_uid: FrameOfReferenceUID.
+        patient: number of the invented patient, from 1: "PHANTOM^DRAWN^1".
+        patient_position: PatientPosition, such as "HFS", head first, supine.
+        study_uid: StudyInstanceUID; "" for one of each seed and patient.
+        series_uid: SeriesInstanceUID; "" for one of each seed, patient, header and content.
+        frame_of_reference_uid: FrameOfReferenceUID; "" for one of each seed and patient.
         series_number: SeriesNumber.
         description: SeriesDescription.
-        image_type: values of ImageType.
+        image_type: values of ImageType; none for the usual ones of the modality.
         slope: RescaleSlope; MR files of slope 1 and intercept 0 leave both out.
         intercept: RescaleIntercept.
     """
 
-    modality: str
-    multi_frame: bool
-    patient: int
-    patient_position: str
-    study_uid: str
-    series_uid: str
-    frame_of_reference_uid: str
-    series_number: int
-    description: str
-    image_type: tuple[str, ...]
-    slope: float
-    intercept: float
+    modality: str = "MR"
+    multi_frame: bool = False
+    patient: int = 1
+    patient_position: str = "HFS"
+    study_uid: str = ""
+    series_uid: str = ""
+    frame_of_reference_uid: str = ""
+    series_number: int = 1
+    description: str = "phantom"
+    image_type: tuple[str, ...] = ()
+    slope: float = 1.0
+    intercept: float = 0.0
 
     @property
     def rescaled(self) -> bool:
