@@ -108,8 +108,8 @@ def write_series(
 
 def _completed(given: Header, seed: int, content: tuple[object, ...], transfer_syntax: str) -> Header:
     """UIDs that were not given come of the seed and the patient, that of the series also of all that is in it."""
-    kind = (given.modality, transfer_syntax, given.slope, given.intercept)
-    kind = (*content, *kind, given.description, given.series_number, given.multi_frame)
+    pixels = (given.modality, transfer_syntax, given.slope, given.intercept)
+    kind = (*content, *pixels, given.description, given.series_number, given.multi_frame)
     patient = (seed, given.patient)
     return replace(
         given,
