@@ -180,6 +180,7 @@ def test_scores_of_frames_are_averaged_and_those_without_anything_left_out(tmp_p
     found[1, 0, 0, 0] = True
     case = FramesCase(case.paths, case.frames, found=tuple(found))
     assert case.labels == ["1", "2", "3"]
+    assert case.about == "3 colour frames, 10 × 14 pixels"
     assert case.findings() == [Finding("polyp", "3.6 %", "2 of 3")]
     assert case.heads == ("Class", "Area", "Frames")
     scored = case.with_truth(write_masks(tmp_path, mask_0=True, mask_1=False, mask_2=False), 1000)
@@ -205,10 +206,11 @@ def test_masks_belong_to_the_frames_of_their_name(tmp_path):
 def test_one_mask_of_one_frame_may_have_any_name(tmp_path):
     case = read_frames(frames(tmp_path, 1), ("polyp",), 1000, quiet)
     assert case.with_truth(write_masks(tmp_path, polyp=True), 1000).has_truth
+    assert case.about == "Colour frame, 10 × 14 pixels"
     turned = np.zeros((14, 10), dtype=np.uint8)
     Image.fromarray(turned).save(tmp_path / "turned.png")
     with pytest.raises(DataError, match=r"turned.png: 14 × 10 pixels, its frame has 10 × 14"):
-        case.with_truth([tmp_path / "turned.png"], 1000)
+        case.with_truth([tmp_path / "turned.png"], 10)  # by its header: nothing of it is decoded
 
 
 def test_frames_of_doubt_are_to_be_checked(tmp_path):

@@ -96,7 +96,8 @@ class FramesCase(Case):
     def about(self) -> str:
         """How many, and their size."""
         height, width = self.frames[0].shape[:2]
-        return f"Colour frame{f's, {len(self.frames)}' if len(self.frames) > 1 else ''}, {height} × {width} pixels"
+        what = f"{len(self.frames)} colour frames" if len(self.frames) > 1 else "Colour frame"
+        return f"{what}, {height} × {width} pixels"
 
     def picture(self, position: int, window: tuple[float, float] | None) -> Picture:
         """One frame as stored; a large one in small."""
@@ -148,11 +149,12 @@ class FramesCase(Case):
             DataError: a frame without a mask, or a mask of another size.
         """
         paths = _matched(paths, self.paths) if paths else ()
-        masks = tuple(read_mask(path, max_pixels=max_pixels) for path in paths)
-        for path, mask, frame in zip(paths, masks, self.frames, strict=False):
-            if mask.shape != frame.shape[:2]:
-                found, wanted = (f"{size[0]} × {size[1]}" for size in (mask.shape, frame.shape))
+        for path, frame in zip(paths, self.frames, strict=False):
+            size = picture_header(path).size
+            if size != frame.shape[:2]:
+                found, wanted = (f"{one[0]} × {one[1]}" for one in (size, frame.shape))
                 raise DataError(path.name, f"{found} pixels, its frame has {wanted}; give the mask of this frame")
+        masks = tuple(read_mask(path, max_pixels=max_pixels) for path in paths)
         return replace(self, reference=masks)
 
     def _finding(self, channel: int, masks: Sequence[np.ndarray]) -> Finding:

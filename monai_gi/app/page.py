@@ -143,7 +143,7 @@ def _viewing(desk: Desk, parts: Parts) -> None:
         parts["level"] = _slider((0, 1), 0.5, "Level", "level", visible=False)
         parts["window"] = _slider((0, 1), 1, "Window", "window", visible=False)
         parts["reset"] = gr.Button("Reset window", size="sm", elem_id="reset", visible=False, min_width=70, scale=0)
-    parts["truth"] = gr.File(label="Truth to compare with", file_count="multiple", elem_id="truth", height=130)
+    parts["truth"] = gr.File(label="Truth to compare with", file_count="multiple", elem_id="truth", height=150)
     gr.HTML(f'<p class="gi-hint">{_truth_label(desk)}, if you have your own contours.</p>', js_on_load=None)
     parts["truth-clear"] = gr.Button("Remove the truth", size="sm", elem_id="truth-clear", visible=False)
 
