@@ -14,13 +14,11 @@ from PIL import Image
 pytest.importorskip("gradio", reason="gradio is not installed: pip install monai_gi[app]")
 
 from monai_gi.app.answers import followed
-from monai_gi.app.given_truth import with_truth
 from monai_gi.app.session import Session
-from monai_gi.app.uploads import Wanted
 from monai_gi.errors import DataError
 from monai_gi.labels import TISSUE_NAMES
 from tests.brightness_bundle import brightness_masks, write_brightness_bundle
-from tests.drawn_cases import after, asker, open_desk, quiet, uploaded
+from tests.drawn_cases import after, asker, open_desk, uploaded
 from tests.drawn_nifti_files import draw_affine, write_volume
 
 SHAPE = (32, 28, 5)
@@ -164,6 +162,19 @@ def test_removing_my_data_removes_them(tmp_path, desk, scan):
     assert answer["downloads"] == ""
 
 
+def test_an_upload_takes_the_place_of_the_one_before_on_the_disk_too(tmp_path, desk, scan):
+    contoured(desk, scan, tmp_path)
+    folder = desk.sessions.get("\npage").folder
+    again = uploaded(tmp_path, scan)
+    after(desk.receive(asker(), again))
+    assert [path.name.partition("_")[0] for path in folder.iterdir()] == ["input"]
+    other = write_volume(tmp_path / "other.nii.gz", draw_voxels()[:30], AFFINE)
+    (tmp_path / "later").mkdir()
+    after(desk.receive(asker(), uploaded(tmp_path / "later", other)))
+    assert not list((tmp_path / "uploads").iterdir())
+    assert (tmp_path / "later" / "uploads" / "0other.nii.gz" / "other.nii.gz").exists()
+
+
 def test_another_scan_of_the_upload_can_be_chosen(tmp_path, desk, scan):
     other = write_volume(tmp_path / "other.nii.gz", draw_voxels()[:30], AFFINE)
     answer = after(desk.receive(asker(), uploaded(tmp_path, scan, other)))
@@ -274,11 +285,6 @@ def test_without_a_bundle_images_are_only_shown(tmp_path, scan):
     assert "monai-gi app --bundle" in after(desk.contour(asker()))["message"]
     assert desk.kinds == ("slices", "frames", "slides")
     assert set(desk.classes) == {"large_bowel", "small_bowel", "stomach", "polyp", *TISSUE_NAMES[1:]}
-
-
-def test_truth_of_an_unknown_kind_of_case_is_refused():
-    with pytest.raises(ValueError, match="case: NoneType, wanted a scan, frames or a slide"):
-        with_truth(None, (), Wanted(), quiet)
 
 
 def test_a_bundle_that_can_not_be_opened_is_told_at_once(tmp_path, bundle):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from monai_gi.app.examples import EXAMPLES, Examples
+from monai_gi.app.given_truth import with_truth
 from monai_gi.app.uploads import Wanted, is_zip, kind_of, plain_files, read_upload, sentence, unpack
 from monai_gi.errors import DataError, DataErrors
 from tests.drawn_cases import draw_scan, quiet, scan_file
@@ -125,11 +126,14 @@ def test_a_fault_is_one_sentence_without_paths(tmp_path, place, shown):
     assert sentence(several, tmp_path) == f"{shown}: is broken. Copy {shown} again. (2 more like this.)"
 
 
+def test_truth_of_an_unknown_kind_of_case_is_refused():
+    with pytest.raises(ValueError, match="case: NoneType, wanted a scan, frames or a slide"):
+        with_truth(None, (), Wanted(), quiet)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_examples_are_drawn_once_and_can_be_read_with_their_truth(tmp_path, example):
-    from monai_gi.app.given_truth import with_truth
-
     examples, wanted = Examples(tmp_path), Wanted(example.kind)
     drawn = examples.get(example.name)
     assert examples.get(example.name) is drawn

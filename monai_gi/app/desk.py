@@ -83,6 +83,7 @@ class Desk:
         def read(session: Session, folder: Path, report: Report) -> Upload:
             report("Unpacking")
             self._unpack(session, files, folder)
+            self.sessions.release(session, keep=[Path(file) for file in files or ()])
             return read_upload(folder, wanted, report)
 
         yield from self._opening(request, read)

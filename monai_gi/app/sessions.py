@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from monai_gi.app.session import Session
@@ -142,22 +142,24 @@ class Sessions:
         except FileNotFoundError as error:
             raise DataError("upload", "the files did not arrive whole. Upload them again") from error
 
-    def release(self, session: Session) -> None:
+    def release(self, session: Session, keep: Collection[Path] = ()) -> None:
         """Let go of the uploads of a session; those that nobody else uses are removed.
 
         Args:
             session: that does not need them any more.
+            keep: uploads that it still needs.
         """
         with self._lock:
-            for file in session.used:
+            gone = [file for file in session.used if file not in keep]
+            session.used = [file for file in session.used if file in keep]
+            for file in gone:
                 self._uses[file] -= 1
                 if self._uses[file] <= 0:
                     del self._uses[file]
                     file.unlink(missing_ok=True)
                     with contextlib.suppress(OSError):  # another name of the same content lies there
                         file.parent.rmdir()
-            used, session.used = session.used, []
-        for folder in {file.parent.parent for file in used}:
+        for folder in {file.parent.parent for file in gone}:
             _remove_empty(folder)
 
     def close(self, key: str) -> None:
