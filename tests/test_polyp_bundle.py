@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from monai_gi.sharing.config_inspection import inspect_configs
 from monai_gi.sharing.findings import WRONG
 from monai_gi.sharing.opening import open_bundle
+from monai_gi.sharing.pack import pack
 from tests.drawn_polyps import SIZE, write_kaggle_layout
 from tests.test_bundles import ROOT, monai_bundle
 
@@ -140,6 +142,11 @@ def test_it_trains_is_judged_and_infers(tmp_path):
     with open_bundle(BUNDLE, weights=output / "model.pt") as bundle:
         assert bundle.input == "frames"
         assert bundle.network(torch.zeros(1, 3, 32, 48)).shape == (1, 1, 32, 48)
+    with zipfile.ZipFile(pack(BUNDLE, output / "model.pt", tmp_path / "packed.zip")) as archive:
+        metadata = json.loads(archive.read("polyp_unetpp/configs/metadata.json"))
+        readme = archive.read("polyp_unetpp/docs/README.md").decode()
+    assert metadata["eval_metrics"]["mean_dice"] == _numbers(summary, "dice_class_frames")
+    assert "Scores on 2 frames of 1 sequence stand in" in readme
 
 
 def _numbers(summary: dict, name: str) -> float:

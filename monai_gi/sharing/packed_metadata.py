@@ -201,8 +201,9 @@ def _score_sentence(metadata: Mapping[str, Any]) -> str:
     if "evaluation" not in metadata:
         return "These weights come without scores, so no claim of accuracy is made."
     facts = metadata["evaluation"]
-    whole, group = ("frames", "sequences") if "frames" in facts else ("scans", "cases")
-    judged = f"{facts.get(whole)} {whole} of {facts.get(group)} {group}"
+    names = ("frames", "sequences") if "frames" in facts else ("scans", "cases")
+    counts = [(facts.get(name), name) for name in names]
+    judged = " of ".join(f"{count} {name.removesuffix('s') if count == 1 else name}" for count, name in counts)
     return f"Scores on {judged} stand in `configs/metadata.json` under `evaluation`."
 
 
