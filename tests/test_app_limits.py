@@ -126,4 +126,5 @@ def test_what_is_not_deflated_passes(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear colleague")
     damaged = save(header(), tmp_path / "damaged.dcm", DeflatedExplicitVRLittleEndian)
     damaged.write_bytes(damaged.read_bytes()[:-40] + b"\xff" * 40)
-    require_inflatable([plain, tmp_path / "noise", tmp_path / "letter.txt", damaged], 1)
+    require_inflatable([plain, tmp_path / "noise", tmp_path / "letter.txt"], 1)
+    require_inflatable([damaged], 10_000)
