@@ -28,7 +28,7 @@ from monai_gi.sharing.manifest import sign_manifest, write_manifest
 from monai_gi.sharing.packed_metadata import packed_metadata, packed_readme, score_facts, training_facts
 from monai_gi.sharing.plain_monai import KINDS, input_of, packed_training, plain_inference
 from monai_gi.sharing.plain_weights import Weights, plain_weights_file, read_plain_weights
-from monai_gi.sharing.privacy import MAX_FILE_BYTES, folder_findings, text_findings
+from monai_gi.sharing.privacy import MAX_FILE_BYTES, folder_findings
 
 MODEL = "models/model.pt"
 NO_SCORES = "none"
@@ -70,22 +70,12 @@ def pack(
         DataErrors: everything that must not leave, or does not work, at once.
     """
     bundle_dir, weights, output = Path(bundle_dir), Path(weights), Path(output)
-    if output.suffix != ".zip":
-        raise DataError(output, f"a packed bundle is a zip. Name it {output.name}.zip")
-    if output.exists() and not overwrite:
-        raise DataError(output, "is there already. Give the bundle another version and name, or --overwrite")
-    bundle = read_bundle(bundle_dir, weights.parent / "settings.json")
-    if (kind := input_of(bundle.configs["inference.json"])) not in KINDS:
-        problem = f"takes {kind}; only bundles of {' and '.join(KINDS)} can be packed so that plain MONAI runs them"
-        raise DataError(bundle_dir, f"{problem}. Pass on the folder and {weights.name}, for predict --weights")
+    _require_new_zip(output, overwrite=overwrite)
+    bundle = _packable(bundle_dir, weights)
     with TemporaryDirectory(prefix="monai-gi-pack-") as place:
         folder = Path(place) / bundle.name
         problems = _fill(folder, bundle, weights=weights, version=version, scores=scores)
-        if not problems:
-            write_manifest(folder)
-            problems = _findings_of_receivers(folder)
-        problems += text_findings("name of the bundle", bundle.name, allow)
-        problems += folder_findings(folder, allow, max_bytes)
+        problems = (problems or _findings_of_receivers(folder)) + folder_findings(folder, allow, max_bytes)
         if problems:
             raise DataErrors(bundle_dir, problems)
         if sign is not None:
@@ -94,8 +84,25 @@ def pack(
     return output
 
 
+def _require_new_zip(output: Path, *, overwrite: bool) -> None:
+    if output.suffix != ".zip":
+        raise DataError(output, f"a packed bundle is a zip. Name it {output.name}.zip")
+    if output.exists() and not overwrite:
+        raise DataError(output, "is there already. Give the bundle another version and name, or --overwrite")
+
+
+def _packable(bundle_dir: Path, weights: Path) -> FlatBundle:
+    """The bundle's files, where it is of a kind that plain MONAI can run."""
+    bundle = read_bundle(bundle_dir, weights.parent / "settings.json")
+    if (kind := input_of(bundle.configs["inference.json"])) not in KINDS:
+        problem = f"takes {kind}; only bundles of {' and '.join(KINDS)} can be packed so that plain MONAI runs them"
+        raise DataError(bundle_dir, f"{problem}. Pass on the folder and {weights.name}, for predict --weights")
+    return bundle
+
+
 def _findings_of_receivers(folder: Path) -> list[DataError]:
-    """What `monai-gi inspect` would tell whoever gets the bundle."""
+    """Write the manifest, and tell what `monai-gi inspect` would tell whoever gets the bundle."""
+    write_manifest(folder)
     repair = "Whoever gets the bundle would be told not to run it: take it out"
     wrong = inspect_folder(folder, folder).inspection.wrong
     return [DataError(printable(one.where), f"{printable(one.text).rstrip('.')}. {repair}") for one in wrong]

@@ -2,7 +2,7 @@
 
 Convention: what a packed inference config executes stands in `packed_inference.json` (slices; `packed_frames.json` for
 frames) and in the constants here, the same for every bundle; what differs between bundles stands in plain values under
-the ids of `KINDS`. It reads NIfTI, or PNG, and writes the masks that `monai-gi predict` writes for it.
+the ids of `SETTINGS_OF_INPUT`. It reads NIfTI, or PNG, and writes the masks that `monai-gi predict` writes for it.
 """
 
 import copy
@@ -16,6 +16,7 @@ from monai.bundle import ConfigParser
 from monai_gi.errors import DataError
 from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS
 from monai_gi.networks.architectures import ARCHITECTURES, design
+from monai_gi.sharing.opening import SETTINGS_OF_INPUT
 
 
 class Kind(NamedTuple):
@@ -23,13 +24,11 @@ class Kind(NamedTuple):
 
     Attributes:
         template: the config, with null where a bundle's values go.
-        settings: ids whose plain values are taken over from the bundle's inference.json.
-        per_class: those of them that become one number a class.
+        per_class: settings that become one number a class.
         large_regions: expression that drops small regions of masks (C, ...).
     """
 
     template: Path
-    settings: tuple[str, ...]
     per_class: tuple[str, ...]
     large_regions: str
 
@@ -40,17 +39,12 @@ _EACH = "for organ, size in zip(masks.split(1), @min_region_px)"
 KINDS = {
     "slices": Kind(
         Path(__file__).with_name("packed_inference.json"),
-        (
-            *("roi_size", "slice_offsets", "spacing_mm", "slice_spacing_mm", "percentiles"),
-            *("flips", "thresholds", "presence", "min_region_px", "amp"),
-        ),
         ("thresholds", "presence", "min_region_px"),
         f"$lambda masks: torch.cat([torch.stack([{_DROP}(organ[..., number]) for number in range(organ.shape[-1])], "
         f"dim=-1) {_EACH}])",
     ),
     "frames": Kind(
         Path(__file__).with_name("packed_frames.json"),
-        ("classes", "roi_size", "flips", "thresholds", "min_region_px", "amp"),
         ("thresholds", "min_region_px"),
         f"$lambda masks: torch.cat([{_DROP}(organ) {_EACH}])",
     ),
@@ -94,7 +88,7 @@ def plain_inference(config: Mapping[str, Any], where: str | Path) -> dict[str, A
     """
     parser = ConfigParser(copy.deepcopy(dict(config)))
     kind = KINDS[input_of(config)]
-    settings = {key: _value(parser, key, where) for key in kind.settings}
+    settings = {key: _value(parser, key, where) for key in SETTINGS_OF_INPUT[input_of(config)]}
     names = settings.get("classes", ORGAN_NAMES)
     for key in kind.per_class:
         settings[key] = per_class(settings[key], names)

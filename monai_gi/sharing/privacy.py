@@ -89,14 +89,14 @@ def folder_findings(folder: Path, allow: Sequence[str] = (), max_bytes: int = MA
     """Look through all that is about to leave: names of files, their sizes, and the texts in them.
 
     Args:
-        folder: holds the packed bundle and nothing else.
+        folder: holds the packed bundle and nothing else, and has its name.
         allow: as for `text_findings`.
         max_bytes: the largest file that may leave.
 
     Returns:
         One error for each finding, file by file.
     """
-    findings = []
+    findings = text_findings("name of the bundle", folder.name, allow)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         where = path.relative_to(folder).as_posix()
         findings += text_findings(f"name {where}", where, allow)
