@@ -9,6 +9,7 @@ import torch
 
 from monai_gi.errors import DataError, DataErrors
 from monai_gi.sharing import torchscript
+from monai_gi.sharing.archive import Limits
 from monai_gi.sharing.pack import pack
 from tests.packable_bundle import change_json, small_bundle
 from tests.test_pack import write_run
@@ -193,6 +194,12 @@ def test_what_receivers_would_be_warned_of_stays(bundle, tmp_path):
     ):
         assert any(part in line for line in problems(error)), part
     assert not (tmp_path / "b.zip").exists()
+
+
+def test_a_bundle_larger_than_receivers_accept_stays(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("monai_gi.sharing.pack.LIMITS", Limits(total_bytes=50_000))
+    with pytest.raises(DataErrors, match=r"all files: have \d+ bytes; 50000 are accepted. Whoever gets the bundle"):
+        pack(*bundle, tmp_path / "b.zip")
 
 
 def test_a_script_that_is_bound_to_one_device_stays(bundle, tmp_path, monkeypatch):

@@ -21,10 +21,11 @@ from monai_gi.errors import DataError, DataErrors
 from monai_gi.inferers import FrameInferer
 from monai_gi.network_digest import weights_digest
 from monai_gi.sharing import torchscript
-from monai_gi.sharing.findings import printable
+from monai_gi.sharing.archive import LIMITS
+from monai_gi.sharing.findings import WRONG, Finding, printable
 from monai_gi.sharing.flat_bundle import CONFIGS, FlatBundle, Problems, read_bundle
 from monai_gi.sharing.inspection import inspect_folder
-from monai_gi.sharing.manifest import sign_manifest, write_manifest
+from monai_gi.sharing.manifest import bundle_files, sign_manifest, write_manifest
 from monai_gi.sharing.packed_metadata import packed_metadata, packed_readme, score_facts, training_facts
 from monai_gi.sharing.plain_monai import KINDS, input_of, packed_training, plain_inference
 from monai_gi.sharing.plain_weights import Weights, plain_weights_file, read_plain_weights
@@ -105,6 +106,9 @@ def _findings_of_receivers(folder: Path) -> list[DataError]:
     write_manifest(folder)
     repair = "Whoever gets the bundle would be told not to run it: take it out"
     wrong = inspect_folder(folder, folder).inspection.wrong
+    total = sum(path.stat().st_size for path in bundle_files(folder).values())
+    if total > LIMITS.total_bytes:
+        wrong += (Finding(WRONG, "all files", f"have {total} bytes; {LIMITS.total_bytes} are accepted"),)
     return [DataError(printable(one.where), f"{printable(one.text).rstrip('.')}. {repair}") for one in wrong]
 
 
