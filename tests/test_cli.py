@@ -227,8 +227,10 @@ def test_every_option_of_looking_reaches_its_job(monkeypatch, capsys):
     assert main(shlex.split("report r1 r2 --output o.html --pdf")) == 0
     assert main(shlex.split("show p --slice 4 --output o.png --images i --series 1.2")) == 0
     assert main(["doctor", "--dataset_dir", "d"]) == 1
-    request = vars(seen.pop(0)[0])
-    assert list(request.values()) == [Path("b"), Path("w"), "::1", 1, "a:b", 2, 3, "cpu", True]
+    request = seen.pop(0)[0]
+    assert (request.bundle, request.weights, request.device, request.trust) == (Path("b"), Path("w"), "cpu", True)
+    assert (request.host, request.port, request.auth) == ("::1", 1, "a:b")
+    assert (request.max_upload_megabytes, request.max_pixels) == (2, 3)
     assert seen == [
         [[Path("r1"), Path("r2")], Path("o.html"), True],
         [Path("p"), 4, Path("o.png"), Path("i"), "1.2"],
