@@ -62,6 +62,7 @@ def test_a_password_may_hold_colons():
         ({"max_upload_megabytes": 0}, "--max-upload-megabytes: 0"),
         ({"max_pixels": 0}, "--max-pixels: 0"),
         ({"weights": Path("model.pt")}, "--weights: given without a bundle"),
+        ({"key": Path("public.pem")}, "--key: given without a bundle"),
     ],
 )
 def test_values_out_of_range_are_refused(changes, message):

@@ -223,14 +223,14 @@ def test_every_option_of_looking_reaches_its_job(monkeypatch, capsys):
     for name in ("app.serve", "report.write_report", "showing.show", "diagnosis.doctor"):
         monkeypatch.setattr(f"monai_gi.{name}", job)
     page = "--bundle b --weights w --host ::1 --port 1 --auth a:b --max-upload-megabytes 2 --max-pixels 3 --device cpu"
-    assert main([*shlex.split(f"app {page}"), "--trust"]) == 0
+    assert main([*shlex.split(f"app {page}"), "--trust", "--key", "k.pem"]) == 0
     assert main(shlex.split("report r1 r2 --output o.html --pdf")) == 0
     assert main(shlex.split("show p --slice 4 --output o.png --images i --series 1.2")) == 0
     assert main(["doctor", "--dataset_dir", "d"]) == 1
     request = seen.pop(0)[0]
     assert (request.bundle, request.weights, request.device, request.trust) == (Path("b"), Path("w"), "cpu", True)
     assert (request.host, request.port, request.auth) == ("::1", 1, "a:b")
-    assert (request.max_upload_megabytes, request.max_pixels) == (2, 3)
+    assert (request.max_upload_megabytes, request.max_pixels, request.key) == (2, 3, Path("k.pem"))
     assert seen == [
         [[Path("r1"), Path("r2")], Path("o.html"), True],
         [Path("p"), 4, Path("o.png"), Path("i"), "1.2"],

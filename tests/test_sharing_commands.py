@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from monai_gi.app import AppRequest
+from monai_gi.app.engines import open_engine
 from monai_gi.cli import main
+from monai_gi.errors import DataError
 from monai_gi.network_digest import weights_digest
 from tests.packable_bundle import small_bundle, unpacked
 from tests.sharing_bundles import zip_bundle
@@ -132,6 +135,12 @@ def refused_by_predict(capsys, path, tmp_path, *options):
     assert predict(path, tmp_path, *options) == 2
     assert not (tmp_path / "out").exists()
     return capsys.readouterr().err
+
+
+def test_the_app_opens_what_the_named_key_signed_and_nothing_else(place):
+    with pytest.raises(DataError, match=r"manifest.sig: the bundle was signed by key"):
+        open_engine(AppRequest(bundle=place / "b.zip", key=place / "other_public.pem", trust=True))
+    assert open_engine(AppRequest(bundle=place / "b.zip", key=place / "mine_public.pem")).engine.kind == "slices"
 
 
 def test_predict_runs_what_the_named_key_signed_and_nothing_else(place, tmp_path, capsys):

@@ -77,7 +77,8 @@ def open_engine(request: AppRequest) -> Opened | None:
     if request.bundle is None:
         return None
     device = resolve_device(request.device)
-    with open_bundle(request.bundle, weights=request.weights, trust=request.trust, device=device) as bundle:
+    weights, trust, key = request.weights, request.trust, request.key
+    with open_bundle(request.bundle, weights=weights, trust=trust, public_key=key, device=device) as bundle:
         return Opened(_engine(bundle, request), f"{bundle.name} {bundle.version}".strip(), bundle.modality)
 
 

@@ -37,6 +37,7 @@ class AppRequest:
         max_pixels: largest picture that is decoded whole, and most voxels of a scan; None takes the defaults.
         device: "auto", "cpu", "cuda" or "cuda:N".
         trust: run a bundle although the inspection warns.
+        key: public key of the bundle's signer, PEM; a bundle that it did not sign is refused.
         public_host: name by which a server in front is called that does not pass it on.
 
     Raises:
@@ -52,11 +53,14 @@ class AppRequest:
     max_pixels: int | None = None
     device: str = "auto"
     trust: bool = False
+    key: Path | None = None
     public_host: str | None = None
 
     def __post_init__(self) -> None:
         if self.bundle is None and self.weights is not None:
             raise DataError("--weights", "given without a bundle. Name the bundle too: --bundle bundles/segformer")
+        if self.bundle is None and self.key is not None:
+            raise DataError("--key", "given without a bundle. Name the bundle too: --bundle segformer-0.1.0.zip")
         if not 0 <= self.port <= LARGEST_PORT:
             raise DataError("--port", f"{self.port}, wanted 0 (any free one) to {LARGEST_PORT}")
         if self.max_upload_megabytes < 1:

@@ -29,6 +29,9 @@ def add_app(verbs: Verbs) -> None:
     add_max_pixels(verb)
     verb.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     verb.add_argument("--trust", action="store_true", help="run a bundle that `monai-gi inspect` warns of")
+    verb.add_argument(
+        "--key", type=Path, metavar="PUBLIC.pem", help="refuse a bundle that the owner of this key did not sign"
+    )
 
 
 def add_report(verbs: Verbs) -> None:

@@ -8,7 +8,7 @@ def app(options: argparse.Namespace) -> None:
     """Serve the page in the browser."""
     from monai_gi.app import AppRequest, auth_of, serve
 
-    names = ("bundle", "weights", "host", "port", "max_upload_megabytes", "max_pixels", "device", "trust")
+    names = ("bundle", "weights", "host", "port", "max_upload_megabytes", "max_pixels", "device", "trust", "key")
     auth = options.auth if options.auth is not None else auth_of(os.environ)
     serve(AppRequest(**{name: getattr(options, name) for name in names}, auth=auth))
 
