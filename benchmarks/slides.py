@@ -29,6 +29,7 @@ from benchmarks import slide_sides
 from benchmarks.slide_sides import FEATURES, GB, Timed, build, needed_gb, settings_of
 from monai_gi.datasets.phantom.biopsy import write_biopsy
 from monai_gi.datasets.phantom.tiled_tiff import TILE_PX, TiledTiff
+from monai_gi.freed_memory import keep_freed_memory
 from monai_gi.pyramids import level_sizes
 from monai_gi.slides import open_slide
 from monai_gi.writers.label_image import label_rows
@@ -56,6 +57,7 @@ def write_slide(path: Path, drawn: Path, megapixels: float) -> None:
 def run_case(options: argparse.Namespace) -> None:
     """One side on one slide, in this process; prints a line of JSON."""
     torch.set_num_threads(options.threads)
+    keep_freed_memory(options.device)  # as `monai-gi predict` does; good for every side
     network = Timed(build(options.network).to(options.device))
     settings = settings_of(options)
     process = psutil.Process()

@@ -40,10 +40,10 @@ def add_report(verbs: Verbs) -> None:
         verbs,
         "report",
         "write runs and their evaluations as one page to read; several are compared",
-        "monai-gi report runs/segformer runs/basic_unet --output report.html",
+        "monai-gi report runs/segformer runs/basic_unet",
     )
     verb.add_argument("runs", type=Path, nargs="+", metavar="RUN_OR_EVALUATION", help="folders of runs or evaluations")
-    verb.add_argument("--output", type=Path, required=True, metavar="HTML", help="the file to write")
+    verb.add_argument("--output", type=Path, default=Path("report.html"), metavar="HTML", help="default report.html")
     verb.add_argument("--pdf", action="store_true", help="also a PDF beside it, by Chromium where there is one")
 
 

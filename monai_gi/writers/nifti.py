@@ -4,7 +4,6 @@ A label map can not hold overlaps: LABEL_MAP_PRIORITY decides, and stands in its
 Format: https://nifti.nimh.nih.gov/nifti-1/documentation/nifti1fields
 """
 
-import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from isal import igzip
 
 from monai_gi.atomic_file import write_whole
 from monai_gi.labels import LABEL_MAP_PRIORITY, ORGAN_NAMES, ORGANS, to_label_map
@@ -115,7 +115,7 @@ def _nifti_gz(voxels: np.ndarray, affine: np.ndarray, description: str, top: int
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = description.encode("ascii")
     image.header["cal_max"] = top
-    return gzip.compress(image.to_bytes(), compresslevel=_FAST, mtime=0)
+    return igzip.compress(image.to_bytes(), compresslevel=_FAST, mtime=0)
 
 
 def _description(scan_id: str, masks: np.ndarray) -> dict[str, Any]:
