@@ -1,7 +1,7 @@
 """Memory that a network on the CPU frees, kept for its next layer instead of handed back to the system.
 
 Activations are tens of megabytes. glibc maps such blocks afresh for every layer and unmaps them behind it, and Linux
-zeroes each page again: a fifth to a third of the processor time of a UNet (`benchmarks/freed_memory.py`). mallopt(3)
+zeroes each page again: a fifth to nearly half of all processor time (`benchmarks/freed_memory.py`). mallopt(3)
 describes the two settings.
 """
 
@@ -15,7 +15,7 @@ KEPT_BYTES = 2**30  # handed back only beyond
 
 
 def keep_freed_memory(device: torch.device | str) -> bool:
-    """Let this process use freed memory again; results stay the same bits, peak memory grows by a tenth or so.
+    """Let this process use freed memory again; results stay the same bits, peak memory grows by up to a quarter.
 
     Args:
         device: of the network; on others than the CPU nothing changes, nor where the C library is not glibc.
