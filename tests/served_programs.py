@@ -38,6 +38,12 @@ class Served:
         return self.process.wait(STOPPED_WITHIN_S)
 
 
+def heed_ctrl_c() -> None:
+    """Let the programs that are started from here hear of Ctrl-C, which those behind a shell's "&" would not."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def free_port() -> int:
     """A port that nobody listens at."""
     with socket.socket() as place:
@@ -48,6 +54,7 @@ def free_port() -> int:
 @contextmanager
 def served(words: Sequence[str], port: int, log: Path, environment: Mapping[str, str]) -> Iterator[Served]:
     """Start a program and wait until it answers on this machine; it is stopped at the end, whatever happens."""
+    heed_ctrl_c()
     with log.open("wb") as file:
         process = subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT, env=dict(environment), cwd=log.parent)
     program = Served(f"http://127.0.0.1:{port}/", process, log)
