@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import torch
+
 from monai_gi.app.cases import Case
 from monai_gi.app.frames import FrameEngine
 from monai_gi.app.jobs import Report
@@ -79,12 +81,11 @@ def open_engine(request: AppRequest) -> Opened | None:
     device = resolve_device(request.device)
     weights, trust, key = request.weights, request.trust, request.key
     with open_bundle(request.bundle, weights=weights, trust=trust, public_key=key, device=device) as bundle:
-        return Opened(_engine(bundle, request), f"{bundle.name} {bundle.version}".strip(), bundle.modality)
+        return Opened(_engine(bundle, request, device), f"{bundle.name} {bundle.version}".strip(), bundle.modality)
 
 
-def _engine(bundle: Bundle, request: AppRequest) -> Engine:
+def _engine(bundle: Bundle, request: AppRequest, device: torch.device) -> Engine:
     provenance = provenance_of(bundle)
-    device = resolve_device(request.device)
     amp: bool | str = False if bundle.is_packed else "auto"  # as `monai-gi predict` chooses it
     if bundle.input == "frames":
         settings = FrameSettings.from_config(bundle.config).replace(amp=amp)
